@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "os/unix.h"
+
+#include "base/check.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+static int unix_address(const char *path, struct sockaddr_un *addr)
+{
+	size_t len = strlen(path);
+
+	if (len == 0)
+		return -EINVAL;
+	if (len > UNIX_PATH_MAX)
+		return -ENAMETOOLONG;
+	*addr = (struct sockaddr_un){.sun_family = AF_UNIX};
+	memcpy(addr->sun_path, path, len + 1);
+	return 0;
+}
+
+static int unix_socket(void)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	return fd < 0 ? -errno : fd;
+}
+
+int unix_connect(const char *path)
+{
+	struct sockaddr_un addr;
+	int err = unix_address(path, &addr);
+
+	if (err)
+		return err;
+
+	int fd = unix_socket();
+
+	if (fd < 0)
+		return fd;
+	if (connect(fd, (const struct sockaddr *)&addr, sizeof(addr)) < 0) {
+		err = -errno;
+		close(fd);
+		return err;
+	}
+	return fd;
+}
+
+/* Makes room for a new socket: 0 when path is free or was stale. */
+static int remove_stale(const char *path)
+{
+	struct stat st;
+
+	if (lstat(path, &st) < 0)
+		return errno == ENOENT ? 0 : -errno;
+	if (!S_ISSOCK(st.st_mode))
+		return -EEXIST;
+
+	int fd = unix_connect(path);
+
+	if (fd >= 0) {
+		close(fd);
+		return -EADDRINUSE;
+	}
+	if (fd != -ECONNREFUSED)
+		return fd == -EAGAIN ? -EADDRINUSE : fd;
+	return unlink(path) < 0 ? -errno : 0;
+}
+
+int unix_listen(const char *path, mode_t mode, int backlog)
+{
+	struct sockaddr_un addr;
+	int err = unix_address(path, &addr);
+
+	if (err)
+		return err;
+	err = remove_stale(path);
+	if (err)
+		return err;
+
+	int fd = unix_socket();
+
+	if (fd < 0)
+		return fd;
+	if (bind(fd, (const struct sockaddr *)&addr, sizeof(addr)) < 0) {
+		err = -errno;
+		goto close_fd;
+	}
+	if (chmod(path, mode) < 0 || listen(fd, backlog) < 0) {
+		err = -errno;
+		goto unlink_path;
+	}
+	return fd;
+unlink_path:
+	unlink(path);
+close_fd:
+	close(fd);
+	return err;
+}
+
+int unix_accept(int listen_fd)
+{
+	int fd = accept4(listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
+void unix_cargo_close(struct unix_cargo *cargo)
+{
+	for (uint32_t i = 0; i < cargo->n_fds; i++)
+		close(cargo->fds[i]);
+	cargo->n_fds = 0;
+}
+
+static void cargo_take(struct unix_cargo *cargo, const struct cmsghdr *c)
+{
+	const int *fds = (const int *)(const void *)CMSG_DATA(c);
+	size_t n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+
+	for (size_t i = 0; i < n; i++) {
+		if (cargo->n_fds < UNIX_MAX_FDS) {
+			cargo->fds[cargo->n_fds++] = fds[i];
+		} else {
+			close(fds[i]);
+			cargo->truncated = true;
+		}
+	}
+}
+
+ssize_t unix_recv(int fd, void *buf, size_t len, struct unix_cargo *cargo)
+{
+	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int) * UNIX_MAX_FDS)];
+	struct iovec iov = {.iov_base = buf, .iov_len = len};
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
+	ssize_t n;
+
+	do
+		n = recvmsg(fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return -errno;
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(&msg); c; c = CMSG_NXTHDR(&msg, c))
+		if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
+			cargo_take(cargo, c);
+	if (msg.msg_flags & MSG_CTRUNC)
+		cargo->truncated = true;
+	return n;
+}
+
+ssize_t unix_send(int fd, const void *buf, size_t len, const int *fds, uint32_t n_fds)
+{
+	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int) * UNIX_MAX_FDS)];
+	struct iovec iov = {.iov_base = (void *)(uintptr_t)buf, .iov_len = len};
+	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
+	ssize_t n;
+
+	ASSERT(n_fds <= UNIX_MAX_FDS);
+	if (n_fds > 0) {
+		memset(control, 0, sizeof(control));
+		msg.msg_control = control;
+		msg.msg_controllen = CMSG_SPACE(sizeof(int) * n_fds);
+
+		struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
+
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(sizeof(int) * n_fds);
+		memcpy(CMSG_DATA(c), fds, sizeof(int) * n_fds);
+	}
+	do
+		n = sendmsg(fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+	while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : n;
+}
+
+int unix_peer_uid(int fd, uid_t *uid)
+{
+	struct ucred cred;
+	socklen_t len = sizeof(cred);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0)
+		return -errno;
+	*uid = cred.uid;
+	return 0;
+}
+
+const char *unix_explain(int err, const char *path, char *buf, size_t len)
+{
+	switch (-err) {
+	case ENAMETOOLONG:
+		snprintf(buf, len, "socket path is %zu bytes long, at most %d fit: choose a shorter one",
+			strlen(path), UNIX_PATH_MAX);
+		break;
+	case EADDRINUSE:
+		snprintf(buf, len, "%s is in use by another program: end it or choose another path", path);
+		break;
+	case EEXIST:
+		snprintf(buf, len, "%s exists and is not a socket: remove it or choose another path", path);
+		break;
+	case EACCES:
+	case EPERM:
+	case EROFS:
+		snprintf(buf, len, "%s: no permission for user %u: make its directory writable or choose another path",
+			path, (unsigned)geteuid());
+		break;
+	case ENOENT:
+		snprintf(buf, len, "%s: No such file or directory: create its directory first", path);
+		break;
+	default:
+		snprintf(buf, len, "%s: %s", path, strerror(-err));
+	}
+	return buf;
+}
