@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * backend - the back-end (device) side of vhost-user: one socket, at most one front-end at a time, any device type.
+ *
+ *	socket (server, or client with reconnect) --> connection --> message table --> rings, memory, features
+ *	                                                                 |
+ *	                                              struct vhost_device: what the device is told
+ *
+ * Control may touch a ring only while it is not published to the device. Every change (new memory table, new
+ * address, new call fd, stop, end of connection) is therefore the same dance:
+ *
+ *	publish(ring, NULL) for the rings concerned; quiesce(); change; publish(ring) for those that run again
+ *
+ * so a device's threads never see half a change, and a change costs other ports nothing.
+ *
+ * A ring runs when it is started (SET_VRING_KICK) and its addresses, size and memory are known. Whether it is
+ * enabled is told along: a disabled ring that runs receives nothing and what it sends is taken and discarded.
+ *
+ * A front-end that breaks the protocol loses its connection, with one log line that says what was wrong and a
+ * counter by reason; its rings stop, its memory is unmapped, its descriptors are closed, the listener stays.
+ *
+ * All of it lives in the control thread.
+ */
+#ifndef GINNEL_VHOST_BACKEND_H
+#define GINNEL_VHOST_BACKEND_H
+
+#include "os/loop.h"
+#include "os/unix.h"
+#include "virtio/gmem.h"
+#include "virtio/virtq.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define VHOST_MAX_RINGS 64
+
+/* Protocol feature bits of this engine (specification of vhost-user, "Protocol features"). */
+enum vhost_protocol_feature {
+	VHOST_USER_PROTOCOL_F_MQ = 0,
+	VHOST_USER_PROTOCOL_F_LOG_SHMFD = 1,
+	VHOST_USER_PROTOCOL_F_REPLY_ACK = 3,
+};
+
+#define VHOST_F_LOG_ALL                26
+#define VHOST_USER_F_PROTOCOL_FEATURES 30
+
+/* One ring as the device sees it. Constant while published, but for what the owner of vq changes in vq. */
+struct vhost_ring {
+	struct virtq vq;
+	uint16_t idx;
+	bool enabled;
+	int kick_fd; /* -1: the front-end does not kick, poll it */
+};
+
+/* What a device is told; all calls come from the control thread. `device` is vhost_backend_config.device. */
+struct vhost_device {
+	/*
+	 * ring runs from now on (look at it at once: the first kick may have come before), or, when NULL, ring idx is
+	 * to be let go of. Letting go is complete after quiesce().
+	 */
+	void (*publish)(void *device, uint32_t idx, struct vhost_ring *ring);
+	/* Returns when no thread uses a ring or memory that was unpublished before. */
+	void (*quiesce)(void *device);
+	/* The front-end's choice among the offered bits, without 26 and 30. No ring is published. */
+	void (*set_features)(void *device, uint64_t features);
+	/* A front-end is there, or has gone (rings are unpublished already). May be NULL. */
+	void (*connected)(void *device, bool connected);
+};
+
+struct vhost_backend_config {
+	const char *path; /* copied */
+	bool server;      /* listen at path; otherwise connect to it, again and again until it works */
+	mode_t mode;      /* of the socket file, server only */
+	uint64_t features; /* offered device features; 26 and 30 are added by the engine */
+	uint32_t n_rings;  /* at most VHOST_MAX_RINGS */
+	uint32_t queue_num; /* answer to GET_QUEUE_NUM; for a network device pairs of rings */
+	const char *name;  /* for log lines, copied */
+	const struct vhost_device *ops;
+	void *device;
+};
+
+struct vhost_backend;
+
+/* 0 or -errno; for a server the path is taken now (see unix_explain() for what may go wrong). */
+int vhost_backend_create(struct vhost_backend **out, struct loop *loop, const struct vhost_backend_config *config);
+/* Ends the connection, if any, and removes a server's socket file. */
+void vhost_backend_destroy(struct vhost_backend *b);
+
+/* SIGBUS has replaced some mapping (os/guard.h): ends the connection if it was one of ours. */
+void vhost_backend_check_memory(struct vhost_backend *b);
+/* Rings that broke in the data path are logged once and counted; call now and then from a timer. */
+void vhost_backend_check_rings(struct vhost_backend *b);
+
+/* What `show vhost-user` tells. Pointers are valid until the next event. */
+struct vhost_ring_status {
+	const struct vhost_ring *ring;
+	bool started;
+	uint32_t size;
+	int call_fd, err_fd;
+};
+
+struct vhost_backend_status {
+	const char *path;
+	bool server;
+	bool connected;
+	int error; /* of the last attempt to listen or connect, or why the connection ended; 0 none, else -errno */
+	char why[160]; /* the same as a sentence, empty when there is nothing to say */
+	uint64_t features_offered, features;
+	uint64_t protocol_features_offered, protocol_features;
+	const struct gmem *mem; /* NULL: no table yet */
+	bool logging;
+	uint32_t n_rings;
+	uint64_t connections; /* ever */
+	uint64_t protocol_errors;
+	uint64_t messages;
+};
+
+void vhost_backend_status(const struct vhost_backend *b, struct vhost_backend_status *out);
+/* idx < n_rings. */
+void vhost_backend_ring_status(const struct vhost_backend *b, uint32_t idx, struct vhost_ring_status *out);
+
+/* "VHOST_USER_PROTOCOL_F_MQ" for bit 0; NULL for a bit without a name here. */
+const char *vhost_protocol_feature_name(unsigned bit);
+
+#endif

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * virtq - the device's side of one split virtqueue in a guest's memory (virtio 1.2, 2.7).
+ *
+ *	guest:   fills descriptors --> avail ring --> avail->idx
+ *	device:  virtq_available(), virtq_pop() ... virtq_push(), virtq_flush() --> used->idx, call fd
+ *
+ * The guest may write anything at any time. Each foreign value is read once into a local, checked, and the local is
+ * used; our own position lives in this struct, never in guest memory. The first nonsense makes the queue broken:
+ * `error` says what it was, and from then on the queue offers nothing.
+ *
+ * Used entries are written by virtq_push() into slots the guest does not look at yet and become visible together,
+ * by one store of the index, in virtq_flush().
+ *
+ * Threads: one owner at a time. While the queue is started that is the worker (or whoever holds the port's
+ * transmit lock); while it is stopped, control.
+ */
+#ifndef GINNEL_VIRTIO_VIRTQ_H
+#define GINNEL_VIRTIO_VIRTQ_H
+
+#include "virtio/dirty_log.h"
+#include "virtio/gmem.h"
+
+#include <linux/virtio_config.h>
+#include <linux/virtio_ring.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define VIRTQ_MAX_SIZE 32768
+/* Linux makes indirect tables longer than a tiny ring; QEMU stops at this length too. */
+#define VIRTQ_MAX_INDIRECT 1024
+
+enum virtq_error {
+	VIRTQ_OK,
+	VIRTQ_AVAIL_JUMPED,
+	VIRTQ_HEAD_RANGE,
+	VIRTQ_NEXT_RANGE,
+	VIRTQ_CHAIN_LOOP,
+	VIRTQ_CHAIN_LONG,
+	VIRTQ_ADDRESS,
+	VIRTQ_DIRECTION,
+	VIRTQ_INDIRECT_TABLE,
+	VIRTQ_ERROR_COUNT,
+};
+
+/* "avail index jumped by more than the ring holds", ... */
+const char *virtq_error_text(enum virtq_error error);
+
+/* A piece of a guest's buffer, checked. */
+struct virtq_seg {
+	uint8_t *addr;
+	uint32_t len;
+};
+
+/* One buffer of the guest. The caller provides segs[max]; readable pieces come first, then writable ones. */
+struct virtq_chain {
+	struct virtq_seg *segs;
+	uint32_t max;
+	uint32_t n_read, n_write;
+	uint64_t read_len, write_len;
+	uint16_t head;
+};
+
+struct virtq {
+	/* read for every packet */
+	struct vring_desc *desc;
+	struct vring_avail *avail;
+	struct vring_used *used;
+	const struct gmem *mem;
+	const struct gmem_region *hint;
+	uint16_t size; /* a power of two; 0 while stopped */
+	uint16_t mask;
+	uint16_t next_avail;  /* the head we take next */
+	uint16_t avail_seen;  /* avail->idx when we last looked */
+	uint16_t next_used;   /* the used slot we fill next */
+	uint16_t flushed_used; /* used->idx as the guest sees it */
+	bool event_idx;
+	bool indirect;
+	bool armed;      /* the guest was asked to kick */
+	bool always_call; /* the next flush signals whatever the guest asked: its view may be stale after a start */
+	enum virtq_error error;
+	/* off the fast path */
+	int call_fd; /* -1: the guest polls */
+	int err_fd;
+	const struct dirty_log *log; /* NULL: no migration going on */
+	bool log_used;               /* the used ring is logged too, at log_used_gpa */
+	uint64_t log_used_gpa;
+	/* counters, read by control while the owner writes */
+	uint64_t calls;
+	uint64_t calls_saved; /* flushes after which the guest did not want a call */
+};
+
+/* Where control wants the queue. Addresses are the front-end's. */
+struct virtq_setup {
+	uint32_t size;
+	uint16_t next_avail;
+	uint64_t desc_uaddr, avail_uaddr, used_uaddr;
+	uint64_t features; /* VIRTIO_RING_F_* are looked at */
+	int call_fd, err_fd; /* stay the caller's */
+};
+
+/*
+ * Checks and translates, and takes up work at setup->next_avail and the guest's used->idx. 0, or -EINVAL with a
+ * sentence in *why. mem must outlive the queue's work; counters survive a restart.
+ */
+int virtq_start(struct virtq *q, const struct gmem *mem, const struct virtq_setup *setup, const char **why);
+/* The owner has let go of the queue. Keeps next_avail for GET_VRING_BASE. */
+void virtq_stop(struct virtq *q);
+
+/* Marks the queue broken; the first reason stays. Signals err_fd. Always returns -EPROTO. */
+int virtq_break(struct virtq *q, enum virtq_error error);
+
+static inline uint16_t virtq_load16(const __virtio16 *p, int order)
+{
+	return order == __ATOMIC_ACQUIRE ? __atomic_load_n(p, __ATOMIC_ACQUIRE)
+					 : __atomic_load_n(p, __ATOMIC_RELAXED);
+}
+
+/* Looks at avail->idx again; out of line for the broken case. Returns the number of heads. */
+uint32_t virtq_refresh(struct virtq *q);
+
+/* How many buffers the guest has given us that we have not taken. 0 when broken or stopped. */
+static inline uint32_t virtq_available(struct virtq *q, uint32_t wanted)
+{
+	uint32_t n = (uint16_t)(q->avail_seen - q->next_avail);
+
+	return n >= wanted ? n : virtq_refresh(q);
+}
+
+/* The i-th head to come, i < virtq_available(). The guest may change its mind: only a hint for prefetching. */
+static inline uint16_t virtq_peek(const struct virtq *q, uint32_t i)
+{
+	return virtq_load16(&q->avail->ring[(q->next_avail + i) & q->mask], __ATOMIC_RELAXED) & q->mask;
+}
+
+static inline void virtq_prefetch(const struct virtq *q, uint32_t i)
+{
+	__builtin_prefetch(&q->desc[virtq_peek(q, i)]);
+}
+
+/*
+ * Takes the next buffer. 1: taken; 0: there is none; -ENOSPC: chain->max pieces are too few, nothing is taken;
+ * -EPROTO: the queue is broken now.
+ */
+int virtq_pop(struct virtq *q, struct virtq_chain *chain);
+
+/* Gives the last n taken buffers back to the avail side: they were not used. Newest first, none pushed since. */
+static inline void virtq_unpop(struct virtq *q, uint32_t n)
+{
+	q->next_avail = (uint16_t)(q->next_avail - n);
+}
+
+/* Returns a buffer with len bytes written; the guest sees it after virtq_flush(). */
+static inline void virtq_push(struct virtq *q, uint16_t head, uint32_t len)
+{
+	struct vring_used_elem *e = &q->used->ring[q->next_used++ & q->mask];
+
+	__atomic_store_n(&e->id, head, __ATOMIC_RELAXED);
+	__atomic_store_n(&e->len, len, __ATOMIC_RELAXED);
+}
+
+/* For migration: the pieces' first len bytes were written. Call before virtq_flush() when q->log is set. */
+void virtq_log_written(struct virtq *q, const struct virtq_seg *segs, uint32_t n, uint64_t len);
+
+/* Publishes all pushed buffers and calls the guest if it asked for that. One system call at most. */
+void virtq_flush(struct virtq *q);
+
+/* Asks the guest to kick when it adds a buffer. True: there already is one, and the guest may not kick for it. */
+bool virtq_arm(struct virtq *q);
+/* No kicks wanted: we poll. */
+void virtq_disarm(struct virtq *q);
+
+#endif

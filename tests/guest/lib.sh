@@ -1,0 +1,224 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+#
+# lib - processes and guests for the demo and the peer tests. Source it, then call run_begin.
+#
+# Everything lives in one run directory, $run, made for this run:
+#   $run/NAME.pid     the processes that we started; only these are ever ended
+#   $run/NAME.log     what they printed; for a guest, its console
+#   $run/NAME.agent   the socket through which guest_run reaches into a guest
+# As root, the switch and the guests run as nobody: neither needs more.
+set -euo pipefail
+
+root=$(readlink -f "$(dirname "${BASH_SOURCE[0]}")/../..")
+. "$root/tests/guest/packages.sh"
+build=${GINNEL_BUILD:-$root/build}
+image=$root/build/guest
+run=
+as_user=()
+
+# run_begin: ends and removes at exit what was started since
+run_begin() {
+	run=$(mktemp -d "${TMPDIR:-/tmp}/ginnel.XXXXXX")
+	trap run_end EXIT
+	trap 'exit 130' INT TERM HUP
+	user_choose
+	"$root/tests/guest/image"
+	accel_choose
+}
+
+run_end() {
+	local status=$? pidfile
+	trap - EXIT
+	if [ "$status" != 0 ] && [ "$status" != 77 ]; then
+		logs_show >&2
+	fi
+	for pidfile in "$run"/*.pid; do
+		[ -e "$pidfile" ] || continue
+		process_stop "$(basename "$pidfile" .pid)" KILL
+	done
+	rm -rf "$run"
+	exit "$status"
+}
+
+logs_show() {
+	local log
+	for log in "$run"/*.log; do
+		[ -s "$log" ] || continue
+		echo "--- ${log##*/}"
+		tail -n 20 "$log" | tr -d '\r'
+	done
+}
+
+# The switch and QEMU need no privilege but the KVM device.
+user_choose() {
+	[ "$(id -u)" = 0 ] || return 0
+	local group=()
+	[ -e /dev/kvm ] && group=(--groups "$(stat -c %g /dev/kvm)")
+	as_user=(setpriv --reuid 65534 --regid 65534 "${group[@]:---clear-groups}" --no-new-privs)
+	chown 65534:65534 "$run"
+}
+
+# readable FILE: FILE, or a copy, if the user above has no way into this tree
+readable() {
+	if [ ${#as_user[@]} = 0 ] || "${as_user[@]}" test -r "$1"; then
+		echo "$1"
+		return
+	fi
+	[ -e "$run/${1##*/}" ] || install -o 65534 "$1" "$run/${1##*/}"
+	echo "$run/${1##*/}"
+}
+
+# wait_until SECONDS COMMAND...: poll until it succeeds
+wait_until() {
+	local deadline=$((SECONDS + $1))
+	shift
+	until "$@"; do
+		if [ $SECONDS -gt $deadline ]; then
+			echo "timeout: $*" >&2
+			return 1
+		fi
+		sleep 0.05
+	done
+}
+
+fail() {
+	echo "FAILED: $*" >&2
+	exit 1
+}
+
+now_ms() {
+	date +%s%3N
+}
+
+# --- processes, by name ---
+
+# process_start NAME COMMAND...
+process_start() {
+	local name=$1
+	shift
+	setsid "$@" </dev/null >>"$run/$name.log" 2>&1 &
+	echo $! >"$run/$name.pid"
+	disown # no job messages when it ends
+}
+
+process_pid() {
+	cat "$run/$1.pid"
+}
+
+process_runs() {
+	local pid state
+	pid=$(cat "$run/$1.pid" 2>/dev/null) || return
+	state=$(cut -d' ' -f3 "/proc/$pid/stat" 2>/dev/null) || return
+	[ "$state" != Z ]
+}
+
+process_gone() {
+	! process_runs "$1"
+}
+
+# process_stop NAME [SIGNAL]: returns when it is gone
+process_stop() {
+	process_runs "$1" && kill "-${2:-TERM}" "$(process_pid "$1")" 2>/dev/null
+	if ! wait_until 10 process_gone "$1"; then
+		kill -KILL "$(process_pid "$1")"
+		wait_until 10 process_gone "$1"
+	fi
+	rm -f "$run/$1.pid"
+}
+
+# log_has NAME TEXT; a process that died says nothing more
+log_has() {
+	grep -qaF -- "$2" "$run/$1.log" 2>/dev/null && return
+	process_runs "$1" || fail "$1 ended"
+	return 1
+}
+
+# --- guests ---
+
+# accel_choose: KVM only if a guest really boots with it; a device file alone proves little
+accel_choose() {
+	[ -z "${GINNEL_ACCEL:-}" ] || return 0
+	GINNEL_ACCEL=kvm
+	if ! { [ -e /dev/kvm ] && guest_start probe --memory 64 2>/dev/null &&
+		(wait_until 10 log_has probe "GUEST READY") 2>/dev/null; }; then
+		GINNEL_ACCEL=tcg
+	fi
+	process_stop probe KILL
+	rm -f "$run"/probe.*
+	export GINNEL_ACCEL
+}
+
+# accel_scale SECONDS: how long that may take; emulation is slow
+accel_scale() {
+	if [ "$GINNEL_ACCEL" = kvm ]; then
+		echo "$1"
+	else
+		echo $(($1 * 5))
+	fi
+}
+
+# guest_start NAME [OPTION VALUE]...
+#   --socket PATH    vhost-user socket of its network interface; without, it has none
+#   --role client    who opens the socket: QEMU is the client (and reconnects), or the server
+#   --mac, --ip      of the interface, e.g. 52:54:00:00:00:01 and 10.0.0.1/24
+#   --queues 1       queue pairs
+#   --device ""      more options of the virtio device, e.g. mrg_rxbuf=off,csum=off
+#   --memory 128     MiB
+#   --cpus 1
+#   --run FILE       commands to run after boot
+guest_start() {
+	local name=$1 net=() append="console=ttyS0 quiet panic=-1 reboot=t guest.name=$1"
+	local -A guest=([role]=client [queues]=1 [memory]=128 [cpus]=1 [device]="" [socket]="" [ip]="" [run]=""
+		[mac]=52:54:00:00:00:01)
+	shift
+	while [ $# -gt 0 ]; do
+		guest[${1#--}]=$2
+		shift 2
+	done
+	[ -z "${guest[socket]}" ] || mapfile -t net < <(guest_net guest)
+	append+=" guest.ip=${guest[ip]} guest.run=$([ -z "${guest[run]}" ] || base64 -w 0 "${guest[run]}")"
+	rm -f "$run/$name.agent" "$run/$name.log"
+	process_start "$name" "${as_user[@]}" qemu-system-x86_64 \
+		-nodefaults -no-user-config -display none -accel "$GINNEL_ACCEL" \
+		-cpu "$([ "$GINNEL_ACCEL" = kvm ] && echo host || echo max)" -smp "${guest[cpus]}" \
+		-machine "q35,memory-backend=memory" -m "${guest[memory]}" \
+		-object "memory-backend-memfd,id=memory,size=${guest[memory]}M,share=on" \
+		-kernel "$(readable "$image/vmlinux")" -initrd "$(readable "$image/initrd")" -append "$append" \
+		-serial stdio -device virtio-serial-pci \
+		-chardev "socket,id=agent,path=$run/$name.agent,server=on,wait=off" \
+		-device virtserialport,chardev=agent "${net[@]}"
+}
+
+# guest_net ARRAY: QEMU's arguments for the network interface, one in a line
+guest_net() {
+	local -n of=$1
+	local socket="socket,id=net,path=${of[socket]}" device="virtio-net-pci,netdev=net,mac=${of[mac]}"
+	case ${of[role]} in
+	client) socket+=",reconnect=1" ;;
+	server) socket+=",server=on,wait=off" ;;
+	esac
+	[ "${of[queues]}" = 1 ] || device+=",mq=on,vectors=$((2 * of[queues] + 2))"
+	printf '%s\n' -chardev "$socket" -netdev "vhost-user,id=net,chardev=net,queues=${of[queues]}" \
+		-device "$device${of[device]:+,${of[device]}}"
+}
+
+# guest_wait NAME...: until they have booted
+guest_wait() {
+	local name
+	for name in "$@"; do
+		wait_until "$(accel_scale 20)" log_has "$name" "GUEST READY" || fail "guest $name does not boot"
+	done
+}
+
+# guest_run NAME [-t SECONDS] COMMANDS: in the guest; their output and status
+guest_run() {
+	local name=$1 seconds
+	seconds=$(accel_scale 20)
+	shift
+	if [ "$1" = -t ]; then
+		seconds=$2
+		shift 2
+	fi
+	"$root/tests/guest/ask" "$run/$name.agent" "$seconds" "$*"
+}
