@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "pkt/iface.h"
+
+#include "os/rcu.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct iface_table {
+	uint32_t n_workers;
+	struct iface *ifaces[IFACE_MAX]; /* rcu_publish() */
+	struct iface local0;
+	/* What the lanes' sums were at the last clear. */
+	struct iface_counters cleared[IFACE_MAX];
+};
+
+static void lanes_free(struct iface *iface)
+{
+	for (uint32_t w = 0; w < WORKER_MAX; w++) {
+		free(iface->lanes[w]);
+		iface->lanes[w] = NULL;
+	}
+}
+
+static int lanes_alloc(struct iface *iface, uint32_t n_workers)
+{
+	for (uint32_t w = 0; w < n_workers; w++) {
+		iface->lanes[w] = aligned_alloc(CACHE_LINE, sizeof(struct iface_lane));
+		if (!iface->lanes[w]) {
+			lanes_free(iface);
+			return -ENOMEM;
+		}
+		memset(iface->lanes[w], 0, sizeof(struct iface_lane));
+	}
+	return 0;
+}
+
+struct iface_table *iface_table_create(uint32_t n_workers)
+{
+	struct iface_table *t = calloc(1, sizeof(*t));
+
+	ASSERT(n_workers <= WORKER_MAX);
+	if (!t)
+		return NULL;
+	t->n_workers = n_workers;
+	t->local0 = (struct iface){.name = "local0", .kind = "local"};
+	if (iface_add(t, &t->local0) != 0) {
+		free(t);
+		return NULL;
+	}
+	t->local0.mtu = 0;
+	return t;
+}
+
+void iface_table_destroy(struct iface_table *t)
+{
+	if (!t)
+		return;
+	lanes_free(&t->local0);
+	free(t);
+}
+
+int iface_add(struct iface_table *t, struct iface *iface)
+{
+	uint32_t idx = 0;
+
+	if (iface_by_name(t, iface->name))
+		return -EEXIST;
+	while (idx < IFACE_MAX && t->ifaces[idx])
+		idx++;
+	if (idx == IFACE_MAX)
+		return -ENOSPC;
+	if (lanes_alloc(iface, t->n_workers) != 0)
+		return -ENOMEM;
+	iface->idx = idx;
+	iface->mtu = IFACE_DEFAULT_MTU;
+	iface->up = false;
+	iface->mode = IFACE_MODE_NONE;
+	memset(&t->cleared[idx], 0, sizeof(t->cleared[idx]));
+	rcu_publish(t->ifaces[idx], iface);
+	return 0;
+}
+
+void iface_remove(struct iface_table *t, struct iface *iface)
+{
+	ASSERT(t->ifaces[iface->idx] == iface);
+	if (iface->l2_detach)
+		iface->l2_detach(iface);
+	rcu_publish(t->ifaces[iface->idx], NULL);
+	rcu_wait();
+	lanes_free(iface);
+}
+
+struct iface *iface_get(const struct iface_table *t, uint32_t idx)
+{
+	return idx < IFACE_MAX ? rcu_load(t->ifaces[idx]) : NULL;
+}
+
+struct iface *iface_by_name(const struct iface_table *t, const char *name)
+{
+	for (struct iface *i = iface_next(t, 0); i; i = iface_next(t, i->idx + 1))
+		if (strcmp(i->name, name) == 0)
+			return i;
+	return NULL;
+}
+
+struct iface *iface_next(const struct iface_table *t, uint32_t idx)
+{
+	for (; idx < IFACE_MAX; idx++)
+		if (t->ifaces[idx])
+			return t->ifaces[idx];
+	return NULL;
+}
+
+/* Counters are a plain row of uint64_t: sums need no list of their names. */
+#define N_COUNTERS (sizeof(struct iface_counters) / sizeof(uint64_t))
+
+static void lanes_sum(const struct iface_table *t, const struct iface *iface, struct iface_counters *out)
+{
+	uint64_t *sum = (uint64_t *)out;
+
+	memset(out, 0, sizeof(*out));
+	for (uint32_t w = 0; w < t->n_workers; w++) {
+		const uint64_t *lane = (const uint64_t *)&iface->lanes[w]->counters;
+
+		for (size_t i = 0; i < N_COUNTERS; i++)
+			sum[i] += __atomic_load_n(&lane[i], __ATOMIC_RELAXED);
+	}
+}
+
+void iface_counters_sum(const struct iface_table *t, const struct iface *iface, struct iface_counters *out)
+{
+	const uint64_t *cleared = (const uint64_t *)&t->cleared[iface->idx];
+	uint64_t *sum = (uint64_t *)out;
+
+	lanes_sum(t, iface, out);
+	for (size_t i = 0; i < N_COUNTERS; i++)
+		sum[i] -= cleared[i];
+}
+
+uint64_t iface_drops_sum(const struct iface_table *t, enum drop reason)
+{
+	struct iface_counters c;
+	uint64_t sum = 0;
+
+	for (const struct iface *i = iface_next(t, 0); i; i = iface_next(t, i->idx + 1)) {
+		iface_counters_sum(t, i, &c);
+		sum += c.drops[reason];
+	}
+	return sum;
+}
+
+void iface_counters_clear(struct iface_table *t)
+{
+	for (const struct iface *i = iface_next(t, 0); i; i = iface_next(t, i->idx + 1))
+		lanes_sum(t, i, &t->cleared[i->idx]);
+}

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * iface - an interface: a named place where packets enter and leave. The port behind it knows how, the bridge and
+ * the router know where to; none of them knows the other, they meet here.
+ *
+ * Each worker keeps a lane of its own per interface (counters, and the packets waiting to leave in this turn), so
+ * counting needs no atomic operation and no lock.
+ *
+ * Threads: control makes and removes interfaces and changes their settings; workers read. An interface is taken
+ * from the table, then rcu_wait(), then freed.
+ */
+#ifndef GINNEL_PKT_IFACE_H
+#define GINNEL_PKT_IFACE_H
+
+#include "base/check.h"
+#include "pkt/drop.h"
+#include "pkt/stage.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define IFACE_MAX      1024
+#define IFACE_NAME_LEN 64
+/* Packets one turn can hold, and so what one lane can hold. */
+#define TURN_PKTS 256
+/* Workers in one process. */
+#define WORKER_MAX 16
+
+#define IFACE_DEFAULT_MTU 9000
+
+struct pkt;
+
+/* Written by one worker, read by control: relaxed atomic stores (iface_count()), no read-modify-write. */
+struct iface_counters {
+	uint64_t rx_packets, rx_bytes;
+	uint64_t tx_packets, tx_bytes;
+	uint64_t drops[DROP_COUNT];
+	uint64_t copied_bytes; /* body bytes copied on the way out */
+};
+
+struct iface_lane {
+	_Alignas(CACHE_LINE) struct iface_counters counters;
+	uint32_t n_out;
+	struct pkt *out[TURN_PKTS];
+};
+
+enum iface_mode {
+	IFACE_MODE_NONE, /* nothing wants its packets yet */
+	IFACE_MODE_BRIDGE,
+};
+
+struct iface {
+	uint32_t idx; /* its place in the table, shown as Idx and sw_if_index; 0 is local0 */
+	char name[IFACE_NAME_LEN];
+	uint8_t mac[6];
+	bool up;             /* relaxed atomic: control writes, workers read */
+	uint8_t mode;        /* enum iface_mode, likewise */
+	uint32_t mtu;        /* bytes of layer 3 */
+	const char *kind;    /* "vhost-user", "local" */
+	void *l2;            /* the bridge's own: rcu_load() */
+	void (*l2_detach)(struct iface *iface); /* set by whoever set l2; iface_remove() calls it first */
+	struct iface_lane *lanes[WORKER_MAX]; /* n_workers of them are there */
+};
+
+struct iface_table;
+
+/* n_workers lanes are made for each interface. Makes local0. NULL when out of memory. */
+struct iface_table *iface_table_create(uint32_t n_workers);
+void iface_table_destroy(struct iface_table *t);
+
+/*
+ * Gives an interface the lowest free index and puts it into the table. The caller owns the memory of *iface and has
+ * set name, mac and kind; the rest is set here. 0, -EEXIST (name is taken), -ENOSPC or -ENOMEM.
+ */
+int iface_add(struct iface_table *t, struct iface *iface);
+/* Takes it out and frees its lanes; calls rcu_wait() itself. Nothing may receive on it any more. */
+void iface_remove(struct iface_table *t, struct iface *iface);
+
+/* NULL when there is none. Workers: valid until the end of the turn. */
+struct iface *iface_get(const struct iface_table *t, uint32_t idx);
+struct iface *iface_by_name(const struct iface_table *t, const char *name);
+/* The next interface with an index of at least idx, or NULL. */
+struct iface *iface_next(const struct iface_table *t, uint32_t idx);
+
+/* The sum over all lanes since the last clear. Control. */
+void iface_counters_sum(const struct iface_table *t, const struct iface *iface, struct iface_counters *out);
+/* The sum of one reason over all interfaces since the last clear. */
+uint64_t iface_drops_sum(const struct iface_table *t, enum drop reason);
+/* Counters start at zero again; the workers' own numbers are left alone. */
+void iface_counters_clear(struct iface_table *t);
+
+static inline void iface_count(uint64_t *counter, uint64_t n)
+{
+	__atomic_store_n(counter, *counter + n, __ATOMIC_RELAXED);
+}
+
+static inline bool iface_is_up(const struct iface *iface)
+{
+	return __atomic_load_n(&iface->up, __ATOMIC_RELAXED);
+}
+
+static inline enum iface_mode iface_mode(const struct iface *iface)
+{
+	return (enum iface_mode)__atomic_load_n(&iface->mode, __ATOMIC_RELAXED);
+}
+
+#endif

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "pkt/drop.h"
+#include "pkt/stage.h"
+
+#include "base/check.h"
+
+static const char *const stage_names[STAGE_COUNT] = {
+	[STAGE_ETH_INPUT] = "ethernet-input",
+	[STAGE_BRIDGE_INPUT] = "bridge-input",
+	[STAGE_BRIDGE_OUTPUT] = "bridge-output",
+	[STAGE_PORT_OUTPUT] = "port-output",
+	[STAGE_DROP] = "drop",
+};
+
+static const struct {
+	const char *name, *text;
+} drops[DROP_COUNT] = {
+	[DROP_NONE] = {"none", "no error"},
+	[DROP_RX_RUNT] = {"rx-runt", "frame shorter than an Ethernet header"},
+	[DROP_RX_TOO_LONG] = {"rx-too-long", "frame longer than 64 KiB and its headers"},
+	[DROP_RX_HEADER] = {"rx-header", "virtio-net header missing or in contradiction to the frame"},
+	[DROP_RX_PIECES] = {"rx-pieces", "frame in more pieces than a turn holds"},
+	[DROP_RX_DISABLED] = {"rx-disabled", "sent on a disabled ring"},
+	[DROP_IFACE_DOWN] = {"interface-down", "received on an interface that is down"},
+	[DROP_NO_ROAD] = {"no-road", "interface is in no bridge and has no address"},
+	[DROP_BRIDGE_SOURCE] = {"bridge-source", "source address is a group address"},
+	[DROP_BRIDGE_SAME] = {"bridge-same", "destination is behind the interface it came from"},
+	[DROP_BRIDGE_NO_FLOOD] = {"bridge-no-flood", "destination unknown and flooding is off"},
+	[DROP_BRIDGE_NO_LEARN] = {"bridge-no-learn", "address table full, source not learned"},
+	[DROP_BRIDGE_FILTER] = {"bridge-filter", "filtered by a static entry"},
+	[DROP_BRIDGE_ALONE] = {"bridge-alone", "no other interface in the bridge domain"},
+	[DROP_TX_DOWN] = {"tx-down", "outgoing interface is down"},
+	[DROP_TX_NO_PEER] = {"tx-no-peer", "no guest connected or its queue does not run"},
+	[DROP_TX_NO_BUFFER] = {"tx-no-buffer", "guest has no free receive buffers"},
+	[DROP_TX_TOO_LONG] = {"tx-too-long", "frame larger than the guest's receive buffers"},
+	[DROP_TX_OFFLOAD] = {"tx-offload", "malformed headers: checksum or segmentation impossible"},
+};
+
+const char *stage_name(enum stage stage)
+{
+	return stage_names[stage];
+}
+
+const char *drop_name(enum drop drop)
+{
+	return drops[drop].name;
+}
+
+const char *drop_text(enum drop drop)
+{
+	return drops[drop].text;
+}

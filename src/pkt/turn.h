@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * turn - one round of a worker and all the packets that live in it.
+ *
+ * A port takes packets from turn_pkt() and pieces from segs[n_segs]; when either runs dry it stops receiving until
+ * the next turn. Stages push each packet on with turn_push(), turn_drop(), or hand it to interfaces with
+ * turn_output(); a packet is in an interface's lane at most once.
+ *
+ * Nothing here allocates, logs or asks the kernel.
+ */
+#ifndef GINNEL_PKT_TURN_H
+#define GINNEL_PKT_TURN_H
+
+#include "pkt/iface.h"
+#include "pkt/pkt.h"
+
+/* Pieces of bodies in one turn: a 64 KiB frame of 4 KiB pages needs 17. */
+#define TURN_SEGS 4096
+
+struct vec {
+	uint32_t n;
+	struct pkt *pkts[TURN_PKTS];
+};
+
+struct turn {
+	uint64_t now_ns;
+	uint32_t worker; /* which lane of each interface is ours */
+	uint32_t n_pkts;
+	uint32_t n_segs;
+	uint32_t n_out; /* interfaces with something in their lane */
+	struct iface *out[IFACE_MAX];
+	struct vec vecs[STAGE_COUNT];
+	struct pkt_seg segs[TURN_SEGS];
+	_Alignas(CACHE_LINE) struct pkt pkts[TURN_PKTS];
+};
+
+/* A stage: pushes each packet of vec on. The caller empties vec afterwards. subject is the room's own state. */
+typedef void stage_fn(void *subject, struct turn *turn, const struct vec *vec);
+
+static inline struct iface_lane *turn_lane(const struct turn *turn, const struct iface *iface)
+{
+	return iface->lanes[turn->worker];
+}
+
+static inline uint32_t turn_room(const struct turn *turn)
+{
+	return TURN_PKTS - turn->n_pkts;
+}
+
+/* An empty packet; the caller checked turn_room(). */
+static inline struct pkt *turn_pkt(struct turn *turn)
+{
+	struct pkt *pkt = &turn->pkts[turn->n_pkts++];
+
+	pkt->data = pkt->buf + PKT_HEADROOM;
+	return pkt;
+}
+
+static inline void turn_push(struct turn *turn, struct pkt *pkt, enum stage stage)
+{
+	struct vec *v = &turn->vecs[stage];
+
+	v->pkts[v->n++] = pkt;
+}
+
+/* Ends a packet; reason is counted at the interface it came from. */
+static inline void turn_drop(struct turn *turn, struct pkt *pkt, enum drop reason)
+{
+	pkt->drop = (uint16_t)reason;
+	turn_push(turn, pkt, STAGE_DROP);
+}
+
+/* Lets the packet leave through iface when STAGE_PORT_OUTPUT runs. */
+static inline void turn_output(struct turn *turn, struct pkt *pkt, struct iface *iface)
+{
+	struct iface_lane *lane = turn_lane(turn, iface);
+
+	if (lane->n_out == 0)
+		turn->out[turn->n_out++] = iface;
+	lane->out[lane->n_out++] = pkt;
+}
+
+static inline void turn_begin(struct turn *turn, uint64_t now_ns)
+{
+	turn->now_ns = now_ns;
+	turn->n_pkts = 0;
+	turn->n_segs = 0;
+	turn->n_out = 0;
+}
+
+#endif

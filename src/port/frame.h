@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * frame - what goes out for a packet, once the receiver's abilities are known.
+ *
+ * A packet may ask for a checksum or for segmentation (struct pkt_offload). frame_begin() compares that with what the
+ * receiver accepts undone; frame_next() then yields the frames to write: the packet itself, or its segments one by
+ * one. frame_copy() writes one frame into the receiver's buffers and is the only place where body bytes are copied;
+ * a checksum that must be completed is computed inside that copy.
+ *
+ *	struct frame_iter it;
+ *	struct frame f;
+ *
+ *	if (!frame_begin(&it, pkt, caps))
+ *		... drop, DROP_TX_OFFLOAD
+ *	while (frame_next(&it, &f))
+ *		... take buffers for f.head_len + f.body_len bytes, write a header from f.offload, frame_copy(&f, ...)
+ *
+ * The packet is read only: several interfaces may send it.
+ */
+#ifndef GINNEL_PORT_FRAME_H
+#define GINNEL_PORT_FRAME_H
+
+#include "pkt/pkt.h"
+#include "virtio/virtq.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* What a receiver accepts undone (bits). */
+enum frame_cap {
+	FRAME_CAP_CSUM = 1, /* a checksum that is only begun */
+	FRAME_CAP_TSO4 = 2, /* TCP segments larger than its MTU, needs FRAME_CAP_CSUM */
+	FRAME_CAP_TSO6 = 4,
+	FRAME_CAP_ECN = 8,  /* the above with CWR set */
+};
+
+/* A place in a packet's body. */
+struct frame_cursor {
+	const struct pkt_seg *seg;
+	uint32_t at; /* bytes of *seg that lie before */
+};
+
+struct frame {
+	const uint8_t *head; /* the packet's, or a segment's own inside the iterator: valid until the next call */
+	uint32_t head_len;
+	struct frame_cursor body;
+	uint32_t body_len;
+	struct pkt_offload offload; /* what is left to the receiver */
+	bool csum;                  /* complete the checksum in the copy: at csum_start + csum_offset of .. */
+	uint16_t csum_start;        /* .. the bytes from here to the end; the field holds the sum to begin with */
+	uint16_t csum_offset;
+	bool udp_zero; /* a UDP checksum of 0 is sent as 0xffff (RFC 768) */
+};
+
+struct frame_iter {
+	const struct pkt *pkt;
+	bool whole; /* one frame: the packet as it is */
+	bool done;
+	/* segmentation */
+	struct frame_cursor body;
+	uint32_t payload_left;
+	uint32_t payload_at; /* bytes of payload sent so far */
+	uint16_t l3, l4, payload; /* where headers and payload start */
+	uint16_t segment; /* how many were yielded */
+	uint8_t head[PKT_HEADROOM + PKT_HEAD_MAX];
+};
+
+/* caps: enum frame_cap bits. False: the headers make it impossible to do what is asked. */
+bool frame_begin(struct frame_iter *it, const struct pkt *pkt, uint32_t caps);
+bool frame_next(struct frame_iter *it, struct frame *f);
+
+/*
+ * Writes the frame over the pieces, after the first `skip` bytes of them. The caller made sure they hold skip +
+ * head_len + body_len bytes. Returns the body bytes copied from the sender's memory.
+ */
+uint32_t frame_copy(const struct frame *f, const struct virtq_seg *dst, uint32_t n_dst, uint32_t skip);
+
+#endif
