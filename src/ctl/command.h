@@ -3,14 +3,14 @@
  * command - what a command is: a row in a table, from which parsing, help, completion, text and JSON answers,
  * man pages and the JSON-RPC method of the same name all come.
  *
- * A module writes its rows as `static const struct ctl_command[]` and exports one `struct ctl_table` for them;
- * prog/commands.c lists the tables, each with the subject its handlers work on. All handlers run in the control
- * thread, one at a time.
+ * A module writes its rows as `static const struct ctl_command[]` and exports one `struct ctl_table` for
+ * them; prog/commands.c lists the tables, each with the subject its handlers work on. All handlers run in
+ * the control thread, one at a time.
  *
- * Grammar of a row: words; <name:type> is a value; [ ... ] may be left out, and optional groups may come in any
- * order; {a|b} is a choice. Every word may be cut to a prefix that is unambiguous at its place. For example
+ * Grammar of a row: words; <name:type> is a value; [ ... ] may be left out, and optional groups may come in
+ * any order; {a|b} is a choice. Every word may be cut to a prefix that is unambiguous at its place. Example:
  *
- *	create vhost-user socket <socket:path> [server] [feature-mask <feature-mask:hex>] [hwaddr <hwaddr:mac>]
+ *	create vhost-user socket <socket:path> [server] [hwaddr <hwaddr:mac>]
  *
  * The values of one call are a JSON object: value names are keys, an optional bare word is the key of a true
  * (`server`), a choice is a string under its own name when written <name:{a|b}>.
@@ -26,13 +26,13 @@
 
 /* One call of one command. The handler reads args and sets result, or calls ctl_fail(). */
 struct ctl_call {
-	void *subject;  /* from the table's entry in prog/commands.c */
-	json_t *args;   /* borrowed; checked against the grammar already */
+	void *subject;	/* from the table's entry in prog/commands.c */
+	json_t *args;	/* borrowed; checked against the grammar already */
 	json_t *result; /* owned by the call; NULL means "done, nothing to say" */
 	char error[512];
 };
 
-/* Ends a handler with a sentence for the user; always returns -1. Not the place for a peer's text unescaped. */
+/* Ends a handler with a sentence for the user; always returns -1. Control characters become '?'. */
 int ctl_fail(struct ctl_call *call, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* Readers of args for handlers; the default when the value was not given. */
@@ -44,7 +44,7 @@ bool ctl_mac(const struct ctl_call *call, const char *name, uint8_t mac[6]);
 
 struct ctl_command {
 	const char *grammar;
-	const char *help; /* one line, no full stop */
+	const char *help;		   /* one line, no full stop */
 	int (*run)(struct ctl_call *call); /* 0, or -1 after ctl_fail() */
 	/* The answer as text. NULL: a string or integer result is printed as it is, anything else as JSON. */
 	void (*print)(const json_t *result, FILE *out);
@@ -56,8 +56,8 @@ struct ctl_table {
 };
 
 /*
- * A kind of value that only a module knows, such as the names of interfaces. Built-in types: word, path, u16, u32,
- * u64, hex, mac, onoff ("on|off" or "0|1", a JSON bool), line (the rest of the line).
+ * A kind of value that only a module knows, such as the names of interfaces. Built-in types: word, path,
+ * u16, u32, u64, hex, mac, onoff ("on|off" or "0|1", a JSON bool), line (the rest of the line).
  */
 struct ctl_type {
 	const char *name; /* as in <name:type> */

@@ -49,11 +49,11 @@ static struct grammar_seq *add_alternative(struct grammar_item *group)
 	return &group->alternatives[group->n_alternatives++];
 }
 
-static bool seq_has_value(const struct grammar_seq *seq)
+/* What is found in the sequence tells that it was there: its words need not. */
+static bool seq_tells(const struct grammar_seq *seq)
 {
 	for (size_t i = 0; i < seq->n_items; i++)
-		if (seq->items[i].kind == GRAMMAR_VALUE ||
-			(seq->items[i].kind == GRAMMAR_GROUP && seq->items[i].text))
+		if (seq->items[i].kind != GRAMMAR_WORD && !seq->items[i].optional)
 			return true;
 	return false;
 }
@@ -69,7 +69,7 @@ static bool seq_may_be_empty(const struct grammar_seq *seq)
 
 static void mark_keys(struct grammar_seq *seq)
 {
-	if (seq_has_value(seq))
+	if (seq_tells(seq))
 		return;
 	for (size_t i = 0; i < seq->n_items; i++)
 		seq->items[i].is_key = seq->items[i].kind == GRAMMAR_WORD;
@@ -132,10 +132,12 @@ static bool parse_value(struct parser *p, struct grammar_item *item, const char 
 		len = strcspn(p->at, "<>[]{}| ");
 		item->type = value_type_find(p->types, p->at, len);
 		if (!item->type)
-			return mistake(p, "no type '%.*s': add types before the tables that use them", (int)len,
-				p->at);
+			return mistake(p, "no type '%.*s': add types before the tables that use them",
+				(int)len, p->at);
 		/* `socket <path>` says more than `socket <socket>`. */
-		item->label = before && strcmp(before, item->text) == 0 ? item->type->label : item->text;
+		bool repeats = before && strcmp(before, item->text) == 0;
+
+		item->label = repeats || item->type->label_tells ? item->type->label : item->text;
 		p->at += len;
 	}
 	if (*p->at != '>')

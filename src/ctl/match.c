@@ -130,6 +130,12 @@ void match_options_get(const struct match *m, struct match_options *options)
 		options_at(options, &m->paths[i], &m->paths[i].place);
 }
 
+void match_options_after(const struct match_option *option, struct match_options *options)
+{
+	*options = (struct match_options){0};
+	options_at(options, option->path, &option->next);
+}
+
 void match_options_free(struct match_options *options)
 {
 	for (size_t i = 0; i < options->n; i++)

@@ -3,10 +3,10 @@
  * match - a line on its way through all grammars at once.
  *
  * A match holds the paths that the words so far allow: a row, a place in its tree, the arguments found. The
- * options are what may come next: words, values, or the end of the line. A step takes one word of the line and keeps
- * the options that fit it best:
+ * options are what may come next: words, values, or the end of the line. A step takes one word of the line
+ * and keeps the options that fit it best:
  *
- *	the very word > a value of a kind that tells (number, interface) > a beginning of one word only > free text
+ *	the very word > a value of a kind that tells (number, interface) > a beginning of a word > free text
  *
  * Two different words with the same beginning are ambiguous, whatever would follow them.
  */
@@ -41,8 +41,8 @@ struct match_path {
 struct match {
 	struct match_path *paths;
 	size_t n_paths;
-	size_t n_words;   /* taken so far */
-	char said[256];   /* these words, written out */
+	size_t n_words;	  /* taken so far */
+	char said[256];	  /* these words, written out */
 	const char *cwd;  /* for relative paths; NULL: leave them */
 	bool line_is_all; /* a value took the rest of the line */
 	char error[512];  /* after a step or the end failed */
@@ -65,6 +65,8 @@ void match_free(struct match *m);
 
 /* To be freed before the next step. */
 void match_options_get(const struct match *m, struct match_options *options);
+/* What may come once this option was taken. */
+void match_options_after(const struct match_option *option, struct match_options *options);
 void match_options_free(struct match_options *options);
 
 /* word is without quotes, rest is the line from it on. 0, or -EINVAL with m->error. */

@@ -23,7 +23,7 @@ struct text_buf {
 void text_buf_open(struct text_buf *b);
 char *text_buf_take(struct text_buf *b);
 
-/* Memory for control's own small things: never NULL, zeroed where it is new. The sizes are ours, not a peer's. */
+/* Memory for control's own small things: never NULL. No size here is a peer's choice. */
 void *text_alloc(size_t n, size_t size);
 void *text_grow(void *old, size_t n, size_t size);
 char *text_copy(const char *text, size_t len);

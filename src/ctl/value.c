@@ -121,7 +121,7 @@ static const struct value_type builtin_types[] = {
 	{.row = &u64_row, .label = "number", .max = UINT64_MAX},
 	{.row = &hex_row, .label = "hex"},
 	{.row = &mac_row, .label = "mac"},
-	{.row = &onoff_row, .label = "on|off"},
+	{.row = &onoff_row, .label = "on|off", .label_tells = true},
 	{.row = &line_row, .label = "text", .free_form = true, .is_line = true},
 };
 
@@ -198,7 +198,8 @@ void value_explain(const struct value_type *type, const char *name, const char *
 	struct names names = {.out = out};
 
 	if (type->max && *text && strspn(text, "0123456789") == strlen(text)) {
-		fprintf(out, "'%s' is too large (%s): at most %" PRIu64 " is possible", text, name, type->max);
+		fprintf(out, "'%s' is too large (%s): at most %" PRIu64 " is possible", text, name,
+			type->max);
 		return;
 	}
 	fprintf(out, "'%s' is not %s (%s)", text, type->row->help, name);

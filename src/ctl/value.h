@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* value - the kinds of values in a grammar: the built-in ones and those that modules bring (struct ctl_type). */
+/* value - the kinds of values in a grammar: the built-in ones and those that modules bring (struct ctl_type).
+ */
 #ifndef GINNEL_CTL_VALUE_H
 #define GINNEL_CTL_VALUE_H
 
@@ -11,8 +12,9 @@ struct value_type {
 	const struct ctl_type *row;
 	void *subject;
 	const char *label; /* what stands for it between < and >, such as "number" */
-	uint64_t max;      /* numbers only: the largest one */
-	bool free_form;    /* takes nearly any text, so a word of the grammar goes first */
+	bool label_tells;  /* the label says more than the name of any value of this type */
+	uint64_t max;	   /* numbers only: the largest one */
+	bool free_form;	   /* takes nearly any text, so a word of the grammar goes first */
 	bool is_path;
 	bool is_line; /* takes the rest of the line */
 };
