@@ -19,7 +19,8 @@
  * A front-end that breaks the protocol loses its connection, with one log line that says what was wrong and a
  * counter by reason; its rings stop, its memory is unmapped, its descriptors are closed, the listener stays.
  *
- * All of it lives in the control thread.
+ * All of it lives in the control thread. The process has to ignore SIGPIPE: a front-end may hand over pipes and
+ * sockets to be called through, and close their other ends.
  */
 #ifndef GINNEL_VHOST_BACKEND_H
 #define GINNEL_VHOST_BACKEND_H
@@ -114,6 +115,7 @@ struct vhost_backend_status {
 	uint64_t connections; /* ever */
 	uint64_t protocol_errors;
 	uint64_t messages;
+	uint64_t rings_broken;
 };
 
 void vhost_backend_status(const struct vhost_backend *b, struct vhost_backend_status *out);

@@ -93,6 +93,7 @@ int virtq_start(struct virtq *q, const struct gmem *mem, const struct virtq_setu
 
 void virtq_stop(struct virtq *q)
 {
+	virtq_flush(q); /* taken away in the middle of a turn, the owner could not */
 	q->size = 0;
 	q->avail_seen = q->next_avail;
 	q->log = NULL;
@@ -233,6 +234,11 @@ int virtq_pop(struct virtq *q, struct virtq_chain *c)
 		return virtq_break(q, (enum virtq_error)err);
 	q->next_avail++;
 	return 1;
+}
+
+uint16_t virtq_skip(struct virtq *q)
+{
+	return virtq_load16(&q->avail->ring[q->next_avail++ & q->mask], __ATOMIC_RELAXED) & q->mask;
 }
 
 void virtq_log_written(struct virtq *q, const struct virtq_seg *segs, uint32_t n, uint64_t len)

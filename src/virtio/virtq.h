@@ -104,7 +104,7 @@ struct virtq_setup {
  * sentence in *why. mem must outlive the queue's work; counters survive a restart.
  */
 int virtq_start(struct virtq *q, const struct gmem *mem, const struct virtq_setup *setup, const char **why);
-/* The owner has let go of the queue. Keeps next_avail for GET_VRING_BASE. */
+/* The owner has let go of the queue: what it pushed is flushed. Keeps next_avail for GET_VRING_BASE. */
 void virtq_stop(struct virtq *q);
 
 /* Marks the queue broken; the first reason stays. Signals err_fd. Always returns -EPROTO. */
@@ -144,10 +144,15 @@ static inline void virtq_prefetch(const struct virtq *q, uint32_t i)
  */
 int virtq_pop(struct virtq *q, struct virtq_chain *chain);
 
+/* Takes the next buffer unseen, to be pushed back as it is; one must be available. Returns its head. */
+uint16_t virtq_skip(struct virtq *q);
+
 /* Gives the last n taken buffers back to the avail side: they were not used. Newest first, none pushed since. */
 static inline void virtq_unpop(struct virtq *q, uint32_t n)
 {
 	q->next_avail = (uint16_t)(q->next_avail - n);
+	if (unlikely(q->error != VIRTQ_OK))
+		q->avail_seen = q->next_avail; /* a broken queue offers nothing */
 }
 
 /* Returns a buffer with len bytes written; the guest sees it after virtq_flush(). */

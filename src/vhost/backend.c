@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "vhost/backend.h"
+
+#include "os/guard.h"
+#include "vhost/backend_private.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+void backend_fault(struct vhost_backend *b, int err, const char *why)
+{
+	b->protocol_errors++;
+	b->error = err;
+	snprintf(b->why, sizeof(b->why), "%s", why);
+	log_limited(&b->limit_faults, loop_now(b->loop), LOG_LEVEL_WARNING, "%s: %s", b->name, why);
+}
+
+/* Forgets all that the front-end ever said. */
+static void backend_reset(struct vhost_backend *b)
+{
+	rings_pause(b, RINGS_ALL);
+	for (uint32_t i = 0; i < b->n_rings; i++)
+		ring_reset(&b->rings[i]);
+	log_unmap(&b->log);
+	gmem_destroy(b->mem);
+	b->mem = NULL;
+	b->features = 0;
+	b->has_features = false;
+	b->protocol_features = 0;
+}
+
+static void backend_disconnected(struct vhost_backend *b)
+{
+	backend_reset(b);
+	b->connected = false;
+	if (b->ops->connected)
+		b->ops->connected(b->device, false);
+}
+
+static void on_ended(void *arg, int err, const char *why)
+{
+	struct vhost_backend *b = arg;
+
+	if (err != -ECONNRESET)
+		backend_fault(b, err, why);
+	b->error = err;
+	snprintf(b->why, sizeof(b->why), "%s", why);
+	log_limited(&b->limit_news, loop_now(b->loop), LOG_LEVEL_INFO, "%s: disconnected: %s", b->name, why);
+	backend_disconnected(b);
+	link_next(&b->link);
+}
+
+static int on_message(void *arg, struct message *m)
+{
+	struct vhost_backend *b = arg;
+
+	b->messages++;
+	return message_handle(b, m);
+}
+
+static const struct conn_events conn_events = {.message = on_message, .ended = on_ended};
+
+static void on_opened(void *arg, int fd)
+{
+	struct vhost_backend *b = arg;
+	int err = conn_start(&b->conn, fd);
+
+	if (err) {
+		log_limited(&b->limit_faults, loop_now(b->loop), LOG_LEVEL_WARNING,
+			"%s: cannot watch a connection: %s", b->name, strerror(-err));
+		link_next(&b->link);
+		return;
+	}
+	b->connected = true;
+	b->connections++;
+	b->error = 0;
+	b->why[0] = 0;
+	log_limited(&b->limit_news, loop_now(b->loop), LOG_LEVEL_INFO, "%s: front-end connected", b->name);
+	if (b->ops->connected)
+		b->ops->connected(b->device, true);
+}
+
+static void on_failed(void *arg, int err)
+{
+	struct vhost_backend *b = arg;
+	bool news = b->error != err;
+
+	b->error = err;
+	if (b->link.server)
+		snprintf(b->why, sizeof(b->why), "cannot accept a front-end: %s", strerror(-err));
+	else
+		snprintf(b->why, sizeof(b->why), "no front-end listens at %s: %s", b->link.path,
+			strerror(-err));
+	if (news)
+		log_limited(&b->limit_news, loop_now(b->loop), LOG_LEVEL_INFO, "%s: %s", b->name, b->why);
+}
+
+static void on_crowded(void *arg)
+{
+	struct vhost_backend *b = arg;
+
+	log_limited(&b->limit_news, loop_now(b->loop), LOG_LEVEL_WARNING,
+		"%s: another front-end waits at %s until the first one has left", b->name, b->link.path);
+}
+
+static const struct link_events link_events = {
+	.opened = on_opened, .failed = on_failed, .crowded = on_crowded};
+
+int vhost_backend_create(
+	struct vhost_backend **out, struct loop *loop, const struct vhost_backend_config *config)
+{
+	struct vhost_backend *b = calloc(1, sizeof(*b));
+	int err;
+
+	ASSERT(config->n_rings <= VHOST_MAX_RINGS);
+	if (!b)
+		return -ENOMEM;
+	b->name = strdup(config->name);
+	if (!b->name) {
+		err = -ENOMEM;
+		goto free_backend;
+	}
+	b->loop = loop;
+	b->ops = config->ops;
+	b->device = config->device;
+	b->features_offered = config->features | BIT(VHOST_F_LOG_ALL) | BIT(VHOST_USER_F_PROTOCOL_FEATURES);
+	b->n_rings = config->n_rings;
+	b->queue_num = config->queue_num;
+	for (uint32_t i = 0; i < b->n_rings; i++)
+		ring_init(&b->rings[i], i);
+	conn_init(&b->conn, loop, &conn_events, b);
+	b->link = (struct link){.loop = loop, .events = &link_events, .arg = b};
+	err = link_start(&b->link, config->path, config->server, config->mode);
+	if (err)
+		goto free_name;
+	*out = b;
+	return 0;
+free_name:
+	free(b->name);
+free_backend:
+	free(b);
+	return err;
+}
+
+void vhost_backend_destroy(struct vhost_backend *b)
+{
+	if (!b)
+		return;
+	conn_stop(&b->conn);
+	if (b->connected)
+		backend_disconnected(b);
+	link_stop(&b->link);
+	free(b->name);
+	free(b);
+}
+
+void vhost_backend_check_memory(struct vhost_backend *b)
+{
+	bool lost = (b->mem && gmem_lost(b->mem)) || (b->log.log.bits && guard_lost(b->log.guard));
+
+	if (!lost)
+		return;
+	conn_stop(&b->conn);
+	on_ended(b, -EFAULT, "front-end cut its shared memory short while it was in use");
+}
+
+static void check_ring(struct vhost_backend *b, struct ring *r)
+{
+	enum virtq_error error = __atomic_load_n(&r->shared.vq.error, __ATOMIC_RELAXED);
+
+	if (error == VIRTQ_OK || r->reported)
+		return;
+	r->reported = true;
+	b->rings_broken++;
+	log_limited(&b->limit_faults, loop_now(b->loop), LOG_LEVEL_WARNING, "%s: ring %u is broken: %s",
+		b->name, r->shared.idx, virtq_error_text(error));
+}
+
+void vhost_backend_check_rings(struct vhost_backend *b)
+{
+	for (uint32_t i = 0; i < b->n_rings; i++)
+		check_ring(b, &b->rings[i]);
+}
+
+void vhost_backend_status(const struct vhost_backend *b, struct vhost_backend_status *out)
+{
+	*out = (struct vhost_backend_status){
+		.path = b->link.path,
+		.server = b->link.server,
+		.connected = b->connected,
+		.error = b->error,
+		.features_offered = b->features_offered,
+		.features = b->features,
+		.protocol_features_offered = VHOST_PROTOCOL_FEATURES,
+		.protocol_features = b->protocol_features,
+		.mem = b->mem,
+		.logging = (b->features & BIT(VHOST_F_LOG_ALL)) && b->log.log.bits,
+		.n_rings = b->n_rings,
+		.connections = b->connections,
+		.protocol_errors = b->protocol_errors,
+		.messages = b->messages,
+		.rings_broken = b->rings_broken,
+	};
+	snprintf(out->why, sizeof(out->why), "%s", b->why);
+}
+
+void vhost_backend_ring_status(const struct vhost_backend *b, uint32_t idx, struct vhost_ring_status *out)
+{
+	const struct ring *r = &b->rings[idx];
+
+	ASSERT(idx < b->n_rings);
+	*out = (struct vhost_ring_status){
+		.ring = &r->shared,
+		.started = r->started,
+		.size = r->size,
+		.call_fd = r->call_fd,
+		.err_fd = r->err_fd,
+	};
+}

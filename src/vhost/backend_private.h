@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * backend_private - the back-end's inside, shared by its files:
+ *
+ *	backend.c       comes and goes: create, connection begins and ends, status
+ *	message.c       the table of messages
+ *	negotiate.c     features, protocol features, ownership
+ *	memory.c        SET_MEM_TABLE
+ *	log.c           SET_LOG_BASE
+ *	ring.c          what a ring is and when it runs: the dance
+ *	ring_message.c  the messages that change one ring
+ */
+#ifndef GINNEL_VHOST_BACKEND_PRIVATE_H
+#define GINNEL_VHOST_BACKEND_PRIVATE_H
+
+#include "base/log.h"
+#include "vhost/backend.h"
+#include "vhost/conn.h"
+#include "vhost/link.h"
+#include "vhost/message.h"
+
+#define BIT(n) (1ull << (n))
+
+/*
+ *	stopped --SET_VRING_KICK--> started --size, addresses and memory known--> published
+ *	   ^                                                                          |
+ *	   +------------------------ GET_VRING_BASE, end of connection ---------------+
+ *
+ * shared.vq.next_avail is the ring's base whether it runs or not.
+ */
+struct ring {
+	struct vhost_ring shared;
+	bool started;
+	bool published;
+	bool fresh;    /* has not run since it was started */
+	bool reported; /* that it broke */
+	bool has_addr;
+	uint32_t size;
+	int call_fd, err_fd;
+	struct vhost_user_ring_addr addr;
+};
+
+/* A front-end's dirty log; log.bits is NULL while there is none. */
+struct log_map {
+	struct dirty_log log;
+	void *map;
+	size_t map_len;
+	int guard;
+};
+
+struct vhost_backend {
+	struct loop *loop;
+	struct link link;
+	struct conn conn;
+	char *name;
+	const struct vhost_device *ops;
+	void *device;
+	uint64_t features_offered;
+	uint32_t n_rings, queue_num;
+
+	/* negotiated with the front-end of now */
+	bool connected;
+	bool has_features;
+	uint64_t features, protocol_features;
+	struct gmem *mem;
+	struct log_map log;
+	struct ring rings[VHOST_MAX_RINGS];
+
+	int error;
+	char why[MESSAGE_WHY_LEN];
+	uint64_t connections, protocol_errors, messages, rings_broken;
+	struct log_limit limit_news, limit_faults;
+};
+
+#define VHOST_PROTOCOL_FEATURES                                                 \
+	(BIT(VHOST_USER_PROTOCOL_F_MQ) | BIT(VHOST_USER_PROTOCOL_F_LOG_SHMFD) | \
+		BIT(VHOST_USER_PROTOCOL_F_REPLY_ACK))
+
+/* A fault of the front-end: counted and logged. */
+void backend_fault(struct vhost_backend *b, int err, const char *why);
+
+/* Several rings, as a bit each. */
+#define RINGS_ALL    UINT64_MAX
+#define RING_ONLY(r) BIT((r)->shared.idx)
+
+/* The dance's first half: these rings are let go of, no thread uses them when it returns. */
+void rings_pause(struct vhost_backend *b, uint64_t which);
+/* The second half: those that can run do. 0, or -EINVAL and m->why when one of them should but cannot. */
+int rings_run(struct vhost_backend *b, uint64_t which, struct message *m);
+void ring_init(struct ring *r, uint32_t idx);
+/* Back to the first day; it must be paused. */
+void ring_reset(struct ring *r);
+/* Interrupts the guest, wanted or not. */
+void ring_call(const struct ring *r);
+
+void log_unmap(struct log_map *log);
+
+/* Handlers; see message.c for their rows. */
+int handle_get_features(struct vhost_backend *b, struct message *m);
+int handle_set_features(struct vhost_backend *b, struct message *m);
+int handle_set_owner(struct vhost_backend *b, struct message *m);
+int handle_reset_owner(struct vhost_backend *b, struct message *m);
+int handle_get_protocol_features(struct vhost_backend *b, struct message *m);
+int handle_set_protocol_features(struct vhost_backend *b, struct message *m);
+int handle_get_queue_num(struct vhost_backend *b, struct message *m);
+int handle_set_mem_table(struct vhost_backend *b, struct message *m);
+int handle_set_log_base(struct vhost_backend *b, struct message *m);
+int handle_set_log_fd(struct vhost_backend *b, struct message *m);
+int handle_set_vring_num(struct vhost_backend *b, struct message *m);
+int handle_set_vring_addr(struct vhost_backend *b, struct message *m);
+int handle_set_vring_base(struct vhost_backend *b, struct message *m);
+int handle_get_vring_base(struct vhost_backend *b, struct message *m);
+int handle_set_vring_kick(struct vhost_backend *b, struct message *m);
+int handle_set_vring_call(struct vhost_backend *b, struct message *m);
+int handle_set_vring_err(struct vhost_backend *b, struct message *m);
+int handle_set_vring_enable(struct vhost_backend *b, struct message *m);
+
+#endif

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "vhost/link.h"
+
+#include "base/check.h"
+#include "os/clock.h"
+#include "os/unix.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define LINK_BACKLOG      16
+#define LINK_RETRY_MIN_NS (100 * NS_PER_MS)
+#define LINK_RETRY_MAX_NS (1000 * NS_PER_MS)
+
+static void link_opened(struct link *l, int fd)
+{
+	l->busy = true;
+	l->retry_ns = l->retry_min_ns;
+	l->events->opened(l->arg, fd);
+}
+
+static void link_retry(struct link *l, int err)
+{
+	l->events->failed(l->arg, err);
+	loop_timer_set(l->loop, &l->timer, loop_now(l->loop) + l->retry_ns);
+	l->retry_ns = min_u64(2 * l->retry_ns, l->retry_max_ns);
+}
+
+static void accept_next(struct link *l)
+{
+	int fd = unix_accept(l->watch.fd);
+
+	if (fd >= 0)
+		link_opened(l, fd);
+	else if (fd == -ECONNABORTED)
+		loop_timer_set(l->loop, &l->timer, loop_now(l->loop));
+	else if (fd != -EAGAIN)
+		link_retry(l, fd); /* out of descriptors: the backlog gives no second event */
+}
+
+static void connect_next(struct link *l)
+{
+	int fd = unix_connect(l->path);
+
+	if (fd >= 0)
+		link_opened(l, fd);
+	else
+		link_retry(l, fd);
+}
+
+static void on_timer(void *arg)
+{
+	struct link *l = arg;
+
+	if (l->busy)
+		return;
+	if (l->server)
+		accept_next(l);
+	else
+		connect_next(l);
+}
+
+static void on_listener(void *arg, uint32_t events)
+{
+	struct link *l = arg;
+
+	if (l->busy)
+		l->events->crowded(l->arg);
+	else
+		accept_next(l);
+}
+
+void link_next(struct link *l)
+{
+	l->busy = false;
+	/*
+	 * From the timer, because we are called from inside the old connection's handler. A server looks at
+	 * its backlog at once; a client gives the other side the time to come back.
+	 */
+	loop_timer_set(l->loop, &l->timer, loop_now(l->loop) + (l->server ? 0 : l->retry_min_ns));
+}
+
+static int listen_at(struct link *l, mode_t mode)
+{
+	struct stat st;
+	int err, fd = unix_listen(l->path, mode, LINK_BACKLOG);
+
+	if (fd < 0)
+		return fd;
+	if (lstat(l->path, &st) < 0) {
+		err = -errno;
+		goto close_fd;
+	}
+	l->dev = st.st_dev;
+	l->ino = st.st_ino;
+	/* edge-triggered: a front-end that waits while another one is served is reported once */
+	err = loop_watch_add(l->loop, &l->watch, fd, EPOLLIN | EPOLLET);
+	if (err)
+		goto close_fd;
+	return 0;
+close_fd:
+	unlink(l->path);
+	close(fd);
+	return err;
+}
+
+int link_start(struct link *l, const char *path, bool server, mode_t mode)
+{
+	int err = 0;
+
+	loop_watch_init(&l->watch, on_listener, l);
+	loop_timer_init(&l->timer, on_timer, l);
+	l->retry_min_ns = LINK_RETRY_MIN_NS;
+	l->retry_max_ns = LINK_RETRY_MAX_NS;
+	l->retry_ns = l->retry_min_ns;
+	l->server = server;
+	l->busy = false;
+	l->path = strdup(path);
+	if (!l->path)
+		return -ENOMEM;
+	if (server)
+		err = listen_at(l, mode);
+	else
+		loop_timer_set(l->loop, &l->timer, loop_now(l->loop));
+	if (err)
+		free(l->path);
+	return err;
+}
+
+static void unlink_own(const struct link *l)
+{
+	struct stat st;
+
+	if (lstat(l->path, &st) == 0 && st.st_dev == l->dev && st.st_ino == l->ino)
+		unlink(l->path);
+}
+
+void link_stop(struct link *l)
+{
+	int fd = l->watch.fd;
+
+	loop_timer_cancel(l->loop, &l->timer);
+	loop_watch_del(l->loop, &l->watch);
+	if (fd >= 0) {
+		unlink_own(l);
+		close(fd);
+	}
+	free(l->path);
+}

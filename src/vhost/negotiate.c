@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "vhost/backend_private.h"
+
+#include <errno.h>
+#include <inttypes.h>
+
+/* Bits of the protocol; the device never sees them. */
+#define ENGINE_FEATURES (BIT(VHOST_F_LOG_ALL) | BIT(VHOST_USER_F_PROTOCOL_FEATURES))
+
+int handle_get_features(struct vhost_backend *b, struct message *m)
+{
+	m->payload.u64 = b->features_offered;
+	return 0;
+}
+
+static void enable_all(struct vhost_backend *b, bool enabled)
+{
+	for (uint32_t i = 0; i < b->n_rings; i++)
+		b->rings[i].shared.enabled = enabled;
+}
+
+int handle_set_features(struct vhost_backend *b, struct message *m)
+{
+	uint64_t features = m->payload.u64, before = b->features;
+	bool first = !b->has_features;
+
+	if (features & ~b->features_offered)
+		return message_refuse(m, -EINVAL, "feature bits 0x%" PRIx64 " were not offered",
+			features & ~b->features_offered);
+	/* QEMU repeats it for each pair of queues while the pairs before it work */
+	if (!first && features == before)
+		return 0;
+	rings_pause(b, RINGS_ALL);
+	b->features = features;
+	b->has_features = true;
+	/* "Ring states": without bit 30 there is no SET_VRING_ENABLE. Bit 30 coming later does not disable
+	 * again. */
+	if (!(features & BIT(VHOST_USER_F_PROTOCOL_FEATURES)))
+		enable_all(b, true);
+	if (first || ((features ^ before) & ~ENGINE_FEATURES))
+		b->ops->set_features(b->device, features & ~ENGINE_FEATURES);
+	return rings_run(b, RINGS_ALL, m);
+}
+
+int handle_set_owner(struct vhost_backend *b, struct message *m)
+{
+	return 0; /* who is connected owns us */
+}
+
+/* Deprecated, and read in different ways; "disable all rings" is what the specification says now. */
+int handle_reset_owner(struct vhost_backend *b, struct message *m)
+{
+	rings_pause(b, RINGS_ALL);
+	enable_all(b, false);
+	return rings_run(b, RINGS_ALL, m);
+}
+
+int handle_get_protocol_features(struct vhost_backend *b, struct message *m)
+{
+	m->payload.u64 = VHOST_PROTOCOL_FEATURES;
+	return 0;
+}
+
+/* Legal as soon as bit 30 was offered: UML never acknowledges that bit. */
+int handle_set_protocol_features(struct vhost_backend *b, struct message *m)
+{
+	uint64_t unknown = m->payload.u64 & ~VHOST_PROTOCOL_FEATURES;
+
+	if (unknown)
+		return message_refuse(
+			m, -EINVAL, "protocol feature bits 0x%" PRIx64 " were not offered", unknown);
+	b->protocol_features = m->payload.u64;
+	return 0;
+}
+
+int handle_get_queue_num(struct vhost_backend *b, struct message *m)
+{
+	m->payload.u64 = b->queue_num;
+	return 0;
+}
+
+const char *vhost_protocol_feature_name(unsigned bit)
+{
+	switch (bit) {
+	case VHOST_USER_PROTOCOL_F_MQ:
+		return "VHOST_USER_PROTOCOL_F_MQ";
+	case VHOST_USER_PROTOCOL_F_LOG_SHMFD:
+		return "VHOST_USER_PROTOCOL_F_LOG_SHMFD";
+	case VHOST_USER_PROTOCOL_F_REPLY_ACK:
+		return "VHOST_USER_PROTOCOL_F_REPLY_ACK";
+	default:
+		return NULL;
+	}
+}

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "vhost/backend_private.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+static void close_fd(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+void ring_init(struct ring *r, uint32_t idx)
+{
+	*r = (struct ring){
+		.shared = {.idx = (uint16_t)idx, .kick_fd = -1, .vq = {.call_fd = -1, .err_fd = -1}},
+		.call_fd = -1,
+		.err_fd = -1,
+	};
+}
+
+void ring_reset(struct ring *r)
+{
+	ASSERT(!r->published);
+	close_fd(&r->shared.kick_fd);
+	close_fd(&r->call_fd);
+	close_fd(&r->err_fd);
+	ring_init(r, r->shared.idx);
+}
+
+void rings_pause(struct vhost_backend *b, uint64_t which)
+{
+	uint64_t paused = 0;
+
+	for (uint32_t i = 0; i < b->n_rings; i++) {
+		struct ring *r = &b->rings[i];
+
+		if (!r->published || !(which & RING_ONLY(r)))
+			continue;
+		b->ops->publish(b->device, i, NULL);
+		r->published = false;
+		paused |= RING_ONLY(r);
+	}
+	if (paused == 0)
+		return;
+	b->ops->quiesce(b->device);
+	for (uint32_t i = 0; i < b->n_rings; i++)
+		if (paused & BIT(i))
+			virtq_stop(&b->rings[i].shared.vq);
+}
+
+static bool ring_can_run(const struct vhost_backend *b, const struct ring *r)
+{
+	return r->started && r->size > 0 && r->has_addr && b->mem;
+}
+
+/*
+ * Where a started ring goes on. Buffers are returned in the order in which they were taken, and all of them
+ * before a ring stops, so whatever lies between the used index and the front-end's base was lost: either a
+ * back-end died with it (take it again), or the base is from long ago (virtio-user sends 0 after a reconnect,
+ * into a ring that has moved on). In both cases the used index is right. A base that differs from a used
+ * index which makes no sense is all that is left to believe.
+ */
+static uint16_t ring_first_avail(const struct virtq *q)
+{
+	uint16_t avail = virtq_load16(&q->avail->idx, __ATOMIC_ACQUIRE);
+
+	return (uint16_t)(avail - q->next_used) <= q->size ? q->next_used : q->next_avail;
+}
+
+/* Before virtq_start(): the start itself writes to the used ring, and that is logged too. */
+static void ring_set_log(const struct vhost_backend *b, struct ring *r)
+{
+	struct virtq *q = &r->shared.vq;
+
+	q->log = (b->features & BIT(VHOST_F_LOG_ALL)) && b->log.log.bits ? &b->log.log : NULL;
+	q->log_used = r->addr.flags & VHOST_USER_RING_ADDR_LOG;
+	q->log_used_gpa = r->addr.log;
+}
+
+static int ring_run(struct vhost_backend *b, struct ring *r, struct message *m)
+{
+	struct virtq *q = &r->shared.vq;
+	struct virtq_setup setup = {
+		.size = r->size,
+		.next_avail = q->next_avail,
+		.desc_uaddr = r->addr.desc,
+		.avail_uaddr = r->addr.avail,
+		.used_uaddr = r->addr.used,
+		.features = b->features,
+		.call_fd = r->call_fd,
+		.err_fd = r->err_fd,
+	};
+	enum virtq_error error = r->fresh ? VIRTQ_OK : q->error; /* only a stop mends a broken ring */
+	const char *why;
+
+	ring_set_log(b, r);
+	if (virtq_start(q, b->mem, &setup, &why) < 0) {
+		virtq_stop(q);
+		return message_refuse(m, -EINVAL, "ring %u cannot run: %s", r->shared.idx, why);
+	}
+	q->error = error;
+	if (r->fresh) {
+		q->next_avail = ring_first_avail(q);
+		q->avail_seen = q->next_avail;
+	}
+	r->published = true;
+	b->ops->publish(b->device, r->shared.idx, &r->shared);
+	/* whoever served this ring before may have died between the used index and the call */
+	if (r->fresh)
+		ring_call(r);
+	r->fresh = false;
+	return 0;
+}
+
+int rings_run(struct vhost_backend *b, uint64_t which, struct message *m)
+{
+	int first_err = 0;
+
+	for (uint32_t i = 0; i < b->n_rings; i++) {
+		struct ring *r = &b->rings[i];
+		int err = 0;
+
+		if ((which & RING_ONLY(r)) && !r->published && ring_can_run(b, r))
+			err = ring_run(b, r, m);
+		if (first_err == 0)
+			first_err = err;
+	}
+	return first_err;
+}
+
+void ring_call(const struct ring *r)
+{
+	uint64_t one = 1;
+
+	if (r->call_fd >= 0) {
+		ssize_t n = write(r->call_fd, &one, sizeof(one));
+
+		(void)n; /* full: it is called already */
+	}
+}
