@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What bridge-input and bridge-output cost per packet, full vectors of known unicast. Prints, judges nothing. */
+#include "bridge/bridge.h"
+
+#include "base/random.h"
+#include "wire/ethernet.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define N_IFACES 16
+#define N_TURNS  20000
+
+struct bench {
+	struct bridges *bridges;
+	struct iface_table *table;
+	struct iface ifaces[N_IFACES];
+	struct turn *turn;
+	struct random random;
+};
+
+#if defined(__x86_64__)
+#define UNIT "cycles of the time stamp counter"
+
+static uint64_t ticks(void)
+{
+	return __builtin_ia32_rdtsc();
+}
+#else
+#define UNIT "ns"
+
+static uint64_t ticks(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+}
+#endif
+
+static void must(bool ok, const char *what)
+{
+	if (ok)
+		return;
+	fprintf(stderr, "%s failed\n", what);
+	exit(1);
+}
+
+static void bench_open(struct bench *b)
+{
+	struct bridge_domain *d;
+
+	memset(b, 0, sizeof(*b));
+	random_init(&b->random, 1);
+	b->table = iface_table_create(1);
+	must(b->table, "iface_table_create");
+	b->bridges = bridges_create(b->table, 7);
+	must(b->bridges, "bridges_create");
+	must(bridge_domain_create(b->bridges, 1, &BRIDGE_DEFAULT_CONFIG, &d) == 0, "bridge_domain_create");
+	for (int i = 0; i < N_IFACES; i++) {
+		snprintf(b->ifaces[i].name, sizeof(b->ifaces[i].name), "if%d", i);
+		must(iface_add(b->table, &b->ifaces[i]) == 0, "iface_add");
+		must(bridge_attach(d, &b->ifaces[i], 0) == 0, "bridge_attach");
+	}
+	b->turn = aligned_alloc(CACHE_LINE, sizeof(*b->turn));
+	must(b->turn, "aligned_alloc");
+	memset(b->turn, 0, sizeof(*b->turn));
+}
+
+static void bench_close(struct bench *b)
+{
+	free(b->turn);
+	for (int i = 0; i < N_IFACES; i++)
+		iface_remove(b->table, &b->ifaces[i]);
+	bridges_destroy(b->bridges);
+	iface_table_destroy(b->table);
+}
+
+/* Address n is behind interface n % N_IFACES. */
+static void packet(struct bench *b, uint32_t src, uint32_t dst)
+{
+	struct pkt *pkt = turn_pkt(b->turn);
+
+	pkt->rx = &b->ifaces[src % N_IFACES];
+	pkt->head_len = 64;
+	mac_store(pkt->data, 0x525400000000 + dst);
+	mac_store(pkt->data + ETHERNET_SRC_AT, 0x525400000000 + src);
+	turn_push(b->turn, pkt, STAGE_BRIDGE_INPUT);
+}
+
+static void fill(struct bench *b, uint32_t n_macs)
+{
+	for (uint32_t i = 0; i < TURN_PKTS; i++) {
+		uint32_t src = random_below(&b->random, n_macs), dst;
+
+		do
+			dst = random_below(&b->random, n_macs);
+		while (dst % N_IFACES == src % N_IFACES);
+		packet(b, src, dst);
+	}
+}
+
+static void teach(struct bench *b, uint32_t n_macs)
+{
+	for (uint32_t i = 0; i < n_macs; i++) {
+		turn_begin(b->turn, 0);
+		memset(b->turn->vecs, 0, sizeof(b->turn->vecs));
+		packet(b, i, i + 1);
+		bridge_input(b->bridges, b->turn, &b->turn->vecs[STAGE_BRIDGE_INPUT]);
+	}
+}
+
+static void empty(struct bench *b)
+{
+	for (uint32_t i = 0; i < b->turn->n_out; i++)
+		turn_lane(b->turn, b->turn->out[i])->n_out = 0;
+	for (uint32_t s = 0; s < STAGE_COUNT; s++)
+		b->turn->vecs[s].n = 0;
+	turn_begin(b->turn, 0);
+}
+
+static void run(uint32_t n_macs, const char *what)
+{
+	uint64_t sum[2] = {0}, best[2] = {UINT64_MAX, UINT64_MAX};
+	struct bench b;
+
+	bench_open(&b);
+	teach(&b, n_macs);
+	for (int i = 0; i < N_TURNS; i++) {
+		uint64_t t[3];
+
+		empty(&b);
+		fill(&b, n_macs);
+		t[0] = ticks();
+		bridge_input(b.bridges, b.turn, &b.turn->vecs[STAGE_BRIDGE_INPUT]);
+		t[1] = ticks();
+		bridge_output(b.bridges, b.turn, &b.turn->vecs[STAGE_BRIDGE_OUTPUT]);
+		t[2] = ticks();
+		must(b.turn->vecs[STAGE_DROP].n == 0, "forwarding");
+		for (int k = 0; k < 2; k++) {
+			sum[k] += t[k + 1] - t[k];
+			best[k] = min_u64(best[k], t[k + 1] - t[k]);
+		}
+	}
+	printf("%-28s input %5.1f (best %5.1f)  output %5.1f (best %5.1f)\n", what,
+		(double)sum[0] / N_TURNS / TURN_PKTS, (double)best[0] / TURN_PKTS,
+		(double)sum[1] / N_TURNS / TURN_PKTS, (double)best[1] / TURN_PKTS);
+	empty(&b);
+	bench_close(&b);
+}
+
+int main(void)
+{
+	printf("%s per packet, vectors of %d, %d interfaces\n", UNIT, TURN_PKTS, N_IFACES);
+	run(2, "2 addresses, one flow");
+	run(1000, "1000 addresses");
+	run(16384, "16384 addresses, table full");
+	return 0;
+}

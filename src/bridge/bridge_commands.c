@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The commands that change bridges, and the table of all of them. */
+#include "bridge/bridge_show.h"
+
+#include "wire/ethernet.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#define AGE_MINUTES_MAX 65535
+#define SHG_MAX         255
+
+static bool read_age(struct ctl_call *call, uint32_t *age_s)
+{
+	uint64_t minutes = ctl_u64(call, "mac-age", *age_s / 60);
+
+	if (minutes > AGE_MINUTES_MAX) {
+		ctl_fail(call, "mac-age is in minutes: give at most %d, or 0 to keep addresses for ever",
+			AGE_MINUTES_MAX);
+		return false;
+	}
+	*age_s = (uint32_t)minutes * 60;
+	return true;
+}
+
+static bool read_learn_limit(struct ctl_call *call, uint32_t *learn_limit)
+{
+	uint64_t limit = ctl_u64(call, "learn-limit", *learn_limit);
+
+	if (limit > MAC_TABLE_LIMIT_MAX) {
+		ctl_fail(call, "a bridge domain can learn %u addresses: give a learn-limit of at most that",
+			MAC_TABLE_LIMIT_MAX);
+		return false;
+	}
+	*learn_limit = (uint32_t)limit;
+	return true;
+}
+
+static int create(struct ctl_call *call, const struct bridge_config *config, struct bridge_domain **out)
+{
+	uint32_t id = (uint32_t)ctl_u64(call, "bd-id", 0);
+
+	switch (bridge_domain_create(call->subject, id, config, out)) {
+	case 0:
+		return 0;
+	case -EEXIST:
+		return ctl_fail(call, "bridge domain %" PRIu32 " exists: change it with set bridge-domain", id);
+	case -ERANGE:
+		return ctl_fail(call, "%" PRIu32 " is too large for a bridge domain: give at most %d", id,
+			BRIDGE_ID_MAX);
+	case -ENOSPC:
+		return ctl_fail(call, "there are %d bridge domains already: delete one first", BRIDGE_DOMAINS_MAX);
+	default:
+		return ctl_fail(call, "out of memory: give a smaller learn-limit");
+	}
+}
+
+static int run_delete(struct ctl_call *call)
+{
+	struct bridge_domain *d = bridge_call_domain(call);
+
+	if (!d)
+		return -1;
+	if (bridge_domain_delete(d) == 0)
+		return 0;
+	return ctl_fail(call,
+		"bridge domain %" PRIu32 " has %" PRIu32 " interfaces: take them out first, with set interface l3 %s",
+		d->id, d->members->n, d->members->list[0]->iface->name);
+}
+
+static int run_create(struct ctl_call *call)
+{
+	static const struct {
+		const char *name;
+		enum bridge_setting setting;
+	} settings[] = {{"learn", BRIDGE_LEARN}, {"forward", BRIDGE_FORWARD}, {"uu-flood", BRIDGE_UU_FLOOD},
+		{"flood", BRIDGE_FLOOD}};
+	struct bridge_config config = BRIDGE_DEFAULT_CONFIG;
+	struct bridge_domain *d;
+
+	if (ctl_has(call, "del"))
+		return run_delete(call);
+	if (ctl_u64(call, "arp-term", 0))
+		return ctl_fail(call, "this bridge does not answer ARP itself: leave arp-term out");
+	for (size_t i = 0; i < ARRAY_LEN(settings); i++)
+		if (!ctl_u64(call, settings[i].name, 1))
+			config.settings &= ~(uint32_t)settings[i].setting;
+	if (!read_age(call, &config.age_s) || !read_learn_limit(call, &config.learn_limit) ||
+		create(call, &config, &d) != 0)
+		return -1;
+	call->result = json_sprintf("bridge-domain %" PRIu32, d->id);
+	return 0;
+}
+
+/* VPP says `disable`; without a word the setting is turned on. */
+static int change_setting(struct ctl_call *call, const char *name, enum bridge_setting setting)
+{
+	struct bridge_domain *d = bridge_call_domain(call);
+
+	if (!d)
+		return -1;
+	bridge_domain_set(d, setting, !ctl_has(call, "disable") && ctl_u64(call, name, 1));
+	return 0;
+}
+
+static int run_set_learn(struct ctl_call *call)
+{
+	return change_setting(call, "learn", BRIDGE_LEARN);
+}
+
+static int run_set_forward(struct ctl_call *call)
+{
+	return change_setting(call, "forward", BRIDGE_FORWARD);
+}
+
+static int run_set_uu_flood(struct ctl_call *call)
+{
+	return change_setting(call, "uu-flood", BRIDGE_UU_FLOOD);
+}
+
+static int run_set_flood(struct ctl_call *call)
+{
+	return change_setting(call, "flood", BRIDGE_FLOOD);
+}
+
+static int run_set_mac_age(struct ctl_call *call)
+{
+	struct bridge_domain *d = bridge_call_domain(call);
+	uint32_t age_s = 0;
+
+	if (!d || !read_age(call, &age_s))
+		return -1;
+	bridge_domain_set_age(d, age_s);
+	return 0;
+}
+
+static int run_set_learn_limit(struct ctl_call *call)
+{
+	struct bridge_domain *d = bridge_call_domain(call);
+	uint32_t learn_limit = 0;
+
+	if (!d || !read_learn_limit(call, &learn_limit))
+		return -1;
+	if (bridge_domain_set_learn_limit(d, learn_limit) != 0)
+		return ctl_fail(call, "out of memory: give a smaller learn-limit");
+	return 0;
+}
+
+static int run_attach(struct ctl_call *call)
+{
+	struct iface *iface = bridge_call_iface(call);
+	struct bridge_domain *d = bridge_domain_find(call->subject, (uint32_t)ctl_u64(call, "bd-id", 0));
+	uint64_t shg = ctl_u64(call, "shg", 0);
+
+	if (!iface)
+		return -1;
+	if (shg > SHG_MAX)
+		return ctl_fail(call, "%" PRIu64 " is too large for a split horizon group: give at most %d", shg,
+			SHG_MAX);
+	if (iface->idx == 0)
+		return ctl_fail(call, "%s cannot be bridged: name an interface that carries packets", iface->name);
+	if (!d && create(call, &BRIDGE_DEFAULT_CONFIG, &d) != 0)
+		return -1;
+	return bridge_attach(d, iface, (uint8_t)shg) == 0 ? 0 : ctl_fail(call, "out of memory");
+}
+
+static int run_detach(struct ctl_call *call)
+{
+	struct iface *iface = bridge_call_iface(call);
+
+	if (!iface)
+		return -1;
+	if (iface->l2_detach)
+		iface->l2_detach(iface);
+	return 0;
+}
+
+static int fib_add(struct ctl_call *call, struct bridge_domain *d, uint64_t mac)
+{
+	const struct iface *iface;
+
+	if (ctl_has(call, "filter"))
+		return mac_table_add_filter(d->macs, mac);
+	iface = bridge_call_iface(call);
+	if (!iface)
+		return -1;
+	if (!d->members->by_iface[iface->idx])
+		return ctl_fail(call,
+			"%s is not in bridge domain %" PRIu32 ": put it there with set interface l2 bridge %s %" PRIu32,
+			iface->name, d->id, iface->name, d->id);
+	if (ctl_has(call, "static"))
+		return mac_table_add_static(d->macs, mac, iface->idx);
+	if (mac_table_learn(d->macs, mac, mac_table_hash(d->macs, mac), iface->idx, d->bridges->now_s) ==
+		MAC_LEARNED_FULL)
+		return -ENOSPC;
+	return 0;
+}
+
+static int run_fib_add(struct ctl_call *call)
+{
+	struct bridge_domain *d = bridge_call_domain(call);
+	uint8_t bytes[MAC_LEN] = {0};
+
+	ctl_mac(call, "mac", bytes);
+	if (!d)
+		return -1;
+	if (mac_is_group(mac_load(bytes)))
+		return ctl_fail(call, "%s is a group address, which is always flooded: give one station's address",
+			ctl_str(call, "mac", ""));
+	if (fib_add(call, d, mac_load(bytes)) == -ENOSPC)
+		return ctl_fail(call,
+			"the table of bridge domain %" PRIu32
+			" is full: raise it with set bridge-domain learn-limit, or flush it",
+			d->id);
+	return call->error[0] ? -1 : 0;
+}
+
+static int run_fib_del(struct ctl_call *call)
+{
+	struct bridge_domain *d = bridge_call_domain(call);
+	uint8_t bytes[MAC_LEN] = {0};
+
+	ctl_mac(call, "mac", bytes);
+	if (!d)
+		return -1;
+	if (mac_table_del(d->macs, mac_load(bytes)) != 0)
+		return ctl_fail(call, "bridge domain %" PRIu32 " does not know %s: see show l2fib all", d->id,
+			ctl_str(call, "mac", ""));
+	return 0;
+}
+
+static void flush_all(struct bridges *b, bool static_too)
+{
+	for (struct bridge_domain *d = bridge_domain_next(b, 0); d; d = bridge_domain_next(b, d->idx + 1))
+		mac_table_flush(d->macs, MAC_ANY_IFACE, static_too);
+}
+
+static int run_flush_all(struct ctl_call *call)
+{
+	flush_all(call->subject, false);
+	return 0;
+}
+
+static int run_flush_iface(struct ctl_call *call)
+{
+	const struct iface *iface = bridge_call_iface(call);
+	const struct bridge_member *m;
+
+	if (!iface)
+		return -1;
+	m = bridge_member_of(iface);
+	if (!m)
+		return ctl_fail(call, "%s is in no bridge domain: see show mode", iface->name);
+	mac_table_flush(m->domain->macs, iface->idx, false);
+	return 0;
+}
+
+static int run_flush_domain(struct ctl_call *call)
+{
+	struct bridge_domain *d = bridge_call_domain(call);
+
+	if (!d)
+		return -1;
+	mac_table_flush(d->macs, MAC_ANY_IFACE, false);
+	return 0;
+}
+
+static int run_clear_fib(struct ctl_call *call)
+{
+	flush_all(call->subject, true);
+	return 0;
+}
+
+static const struct ctl_command commands[] = {
+	{"create bridge-domain <bd-id:u32> [learn <learn:onoff>] [forward <forward:onoff>] [uu-flood <uu-flood:onoff>] "
+	 "[flood <flood:onoff>] [arp-term <arp-term:onoff>] [mac-age <mac-age:u32>] [learn-limit <learn-limit:u32>] "
+	 "[del]",
+		"make a switch; mac-age is in minutes", run_create, NULL},
+	{"delete bridge-domain <bd-id:u32>", "remove a switch that has no interfaces", run_delete, NULL},
+	{"set bridge-domain learn <bd-id:u32> [disable|<learn:onoff>]", "learn source addresses", run_set_learn, NULL},
+	{"set bridge-domain forward <bd-id:u32> [disable|<forward:onoff>]",
+		"forward by address; when off, every unicast counts as unknown", run_set_forward, NULL},
+	{"set bridge-domain uu-flood <bd-id:u32> [disable|<uu-flood:onoff>]", "flood unknown unicast",
+		run_set_uu_flood, NULL},
+	{"set bridge-domain flood <bd-id:u32> [disable|<flood:onoff>]", "flood broadcast and multicast", run_set_flood,
+		NULL},
+	{"set bridge-domain mac-age <bd-id:u32> <mac-age:u32>",
+		"forget addresses that were silent for so many minutes; 0: never", run_set_mac_age, NULL},
+	{"set bridge-domain learn-limit <bd-id:u32> <learn-limit:u32>", "learn at most so many addresses",
+		run_set_learn_limit, NULL},
+	{"set interface l2 bridge <interface:interface> <bd-id:u32> [<shg:u32>]",
+		"put an interface into a switch, which is made if it is missing", run_attach, NULL},
+	{"set interface l3 <interface:interface>", "take an interface out of its switch", run_detach, NULL},
+	{"show bridge-domain [<bd-id:u32>] [detail]", "switches, with their interfaces if detail is wanted",
+		bridge_show_domains, bridge_print_domains},
+	{"show l2fib [all] [bd_id <bd-id:u32>]", "how many addresses are known, or which", bridge_show_fib,
+		bridge_print_fib},
+	{"show mode [<interface:interface>]", "which interface is in which switch", bridge_show_mode,
+		bridge_print_mode},
+	{"l2fib add <mac:mac> <bd-id:u32> {filter|<interface:interface> [static]}",
+		"say where an address is, or that its packets are unwanted", run_fib_add, NULL},
+	{"l2fib del <mac:mac> <bd-id:u32>", "forget an address", run_fib_del, NULL},
+	{"l2fib flush-mac all", "forget all learned addresses", run_flush_all, NULL},
+	{"l2fib flush-mac interface <interface:interface>", "forget the addresses learned behind an interface",
+		run_flush_iface, NULL},
+	{"l2fib flush-mac bridge-domain <bd-id:u32>", "forget the addresses learned in a switch", run_flush_domain,
+		NULL},
+	{"clear l2fib", "forget all addresses, static ones too", run_clear_fib, NULL},
+	{0},
+};
+
+const struct ctl_table bridge_commands = {commands};

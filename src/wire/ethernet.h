@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ethernet - the frame's first bytes, and addresses.
+ *
+ *	0          6          12    14
+ *	+----------+----------+-----+--------
+ *	|   dst    |   src    | type| payload
+ *	+----------+----------+-----+--------
+ *
+ * An address is handled as a number: 48 bits in the order of the wire, so 52:54:00:00:00:01 is 0x525400000001.
+ * Functions that take a frame need its ETHERNET_HEADER_LEN bytes.
+ */
+#ifndef GINNEL_WIRE_ETHERNET_H
+#define GINNEL_WIRE_ETHERNET_H
+
+#include <ctype.h>
+#include <endian.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#define ETHERNET_HEADER_LEN 14
+#define ETHERNET_SRC_AT     6
+
+/* Types that say "a tag of 4 bytes follows": the usual one (802.1Q) and the provider's (802.1ad). */
+#define ETHERNET_TYPE_VLAN     0x8100
+#define ETHERNET_TYPE_PROVIDER 0x88a8
+
+#define MAC_LEN       6
+#define MAC_TEXT_SIZE sizeof("52:54:00:00:00:01")
+#define MAC_BROADCAST 0xffffffffffffull
+
+static inline uint64_t mac_load(const uint8_t bytes[MAC_LEN])
+{
+	uint64_t mac = 0;
+
+	for (size_t i = 0; i < MAC_LEN; i++)
+		mac = mac << 8 | bytes[i];
+	return mac;
+}
+
+static inline void mac_store(uint8_t bytes[MAC_LEN], uint64_t mac)
+{
+	for (size_t i = 0; i < MAC_LEN; i++)
+		bytes[i] = (uint8_t)(mac >> (40 - 8 * i));
+}
+
+/* Broadcast is a group too. */
+static inline bool mac_is_group(uint64_t mac)
+{
+	return mac >> 40 & 1;
+}
+
+static inline bool mac_is_broadcast(uint64_t mac)
+{
+	return mac == MAC_BROADCAST;
+}
+
+/* One load of eight bytes each, both inside the header. */
+static inline uint64_t ethernet_dst(const uint8_t *frame)
+{
+	uint64_t word;
+
+	memcpy(&word, frame, sizeof(word));
+	return be64toh(word) >> 16;
+}
+
+static inline uint64_t ethernet_src(const uint8_t *frame)
+{
+	uint64_t word;
+
+	memcpy(&word, frame + ETHERNET_SRC_AT, sizeof(word));
+	return be64toh(word) >> 16;
+}
+
+static inline const char *mac_format(char text[MAC_TEXT_SIZE], uint64_t mac)
+{
+	uint8_t b[MAC_LEN];
+
+	mac_store(b, mac);
+	snprintf(text, MAC_TEXT_SIZE, "%02x:%02x:%02x:%02x:%02x:%02x", b[0], b[1], b[2], b[3], b[4], b[5]);
+	return text;
+}
+
+/* Exactly six pairs of hexadecimal digits with colons between. */
+static inline bool mac_parse(const char *text, uint64_t *mac)
+{
+	uint64_t value = 0;
+
+	for (size_t i = 0; i < MAC_TEXT_SIZE - 1; i++) {
+		char c = text[i];
+
+		if (i % 3 == 2 ? c != ':' : !isxdigit((unsigned char)c))
+			return false;
+		if (i % 3 != 2)
+			value = value << 4 | (uint64_t)(c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10);
+	}
+	if (text[MAC_TEXT_SIZE - 1])
+		return false;
+	*mac = value;
+	return true;
+}
+
+#endif

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ip - headers of IPv4 (RFC 791) and IPv6 (RFC 8200).
+ *
+ * ip4_header_len() and ip6_upper() look at the lengths; where they say that a header is there, nothing else
+ * here can fail.
+ */
+#ifndef GINNEL_WIRE_IP_H
+#define GINNEL_WIRE_IP_H
+
+#include "base/csum.h"
+#include "wire/bytes.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+enum ip_proto {
+	IP_PROTO_HOP_BY_HOP = 0,
+	IP_PROTO_TCP = 6,
+	IP_PROTO_UDP = 17,
+	IP_PROTO_ROUTING = 43,
+	IP_PROTO_FRAGMENT = 44,
+	IP_PROTO_DESTINATION = 60,
+};
+
+#define IP4_ETHERNET_TYPE 0x0800
+#define IP6_ETHERNET_TYPE 0x86dd
+
+#define IP4_HEADER_MIN 20
+#define IP6_HEADER_LEN 40
+
+/* Of the header at p, of which len bytes are there; 0: it is no IPv4 header or not all of it is there. */
+static inline uint32_t ip4_header_len(const uint8_t *p, uint32_t len)
+{
+	uint32_t header_len;
+
+	if (len < IP4_HEADER_MIN || p[0] >> 4 != 4)
+		return 0;
+	header_len = (p[0] & 15u) * 4;
+	return header_len >= IP4_HEADER_MIN && header_len <= len ? header_len : 0;
+}
+
+static inline uint16_t ip4_total_len(const uint8_t *p)
+{
+	return be16_get(p + 2);
+}
+
+static inline void ip4_set_total_len(uint8_t *p, uint16_t len)
+{
+	be16_set(p + 2, len);
+}
+
+static inline uint16_t ip4_id(const uint8_t *p)
+{
+	return be16_get(p + 4);
+}
+
+static inline void ip4_set_id(uint8_t *p, uint16_t id)
+{
+	be16_set(p + 4, id);
+}
+
+/* The first of several pieces, or a later one. */
+static inline bool ip4_is_fragment(const uint8_t *p)
+{
+	return be16_get(p + 6) & 0x3fff; /* more fragments, offset */
+}
+
+static inline uint8_t ip4_proto(const uint8_t *p)
+{
+	return p[9];
+}
+
+static inline void ip4_set_csum(uint8_t *p, uint32_t header_len)
+{
+	uint16_t csum;
+
+	memset(p + 10, 0, sizeof(csum));
+	csum = (uint16_t)~csum_fold(csum_sum(p, header_len));
+	memcpy(p + 10, &csum, sizeof(csum));
+}
+
+/* Bytes after the fixed header. */
+static inline uint16_t ip6_payload_len(const uint8_t *p)
+{
+	return be16_get(p + 4);
+}
+
+static inline void ip6_set_payload_len(uint8_t *p, uint16_t len)
+{
+	be16_set(p + 4, len);
+}
+
+/*
+ * Where the header after the extension headers starts, counted from p, and its protocol. 0: it does not start
+ * within len bytes. Headers that no router or switch may look behind (fragments, encryption) count as the
+ * last.
+ */
+static inline uint32_t ip6_upper(const uint8_t *p, uint32_t len, uint8_t *proto)
+{
+	uint32_t at = IP6_HEADER_LEN;
+
+	if (len < IP6_HEADER_LEN || p[0] >> 4 != 6)
+		return 0;
+	*proto = p[6];
+	while (*proto == IP_PROTO_HOP_BY_HOP || *proto == IP_PROTO_ROUTING ||
+		*proto == IP_PROTO_DESTINATION) {
+		if (at + 2 > len)
+			return 0;
+		*proto = p[at];
+		at += (p[at + 1] + 1u) * 8;
+	}
+	return at <= len ? at : 0;
+}
+
+#endif
