@@ -27,7 +27,8 @@ struct turn {
 	uint32_t worker; /* which lane of each interface is ours */
 	uint32_t n_pkts;
 	uint32_t n_segs;
-	uint32_t n_out; /* interfaces with something in their lane */
+	uint32_t n_out;  /* interfaces with something in their lane */
+	uint32_t n_sent; /* packets in all lanes, a flooded one as often as it leaves */
 	struct iface *out[IFACE_MAX];
 	struct vec vecs[STAGE_COUNT];
 	struct pkt_seg segs[TURN_SEGS];
@@ -78,6 +79,7 @@ static inline void turn_output(struct turn *turn, struct pkt *pkt, struct iface 
 	if (lane->n_out == 0)
 		turn->out[turn->n_out++] = iface;
 	lane->out[lane->n_out++] = pkt;
+	turn->n_sent++;
 }
 
 static inline void turn_begin(struct turn *turn, uint64_t now_ns)
@@ -86,6 +88,7 @@ static inline void turn_begin(struct turn *turn, uint64_t now_ns)
 	turn->n_pkts = 0;
 	turn->n_segs = 0;
 	turn->n_out = 0;
+	turn->n_sent = 0;
 }
 
 #endif

@@ -55,9 +55,11 @@ struct frame {
 struct frame_iter {
 	const struct pkt *pkt;
 	bool whole; /* one frame: the packet as it is */
+	bool begun; /* the receiver accepts a checksum that is only begun */
 	bool done;
 	/* segmentation */
 	struct frame_cursor body;
+	uint32_t gso_size; /* payload per segment */
 	uint32_t payload_left;
 	uint32_t payload_at; /* bytes of payload sent so far */
 	uint16_t l3, l4, payload; /* where headers and payload start */

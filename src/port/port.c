@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "port/port.h"
+
+#include "os/clock.h"
+
+#include <errno.h>
+
+static void ports_tick(void *arg)
+{
+	struct ports *ports = arg;
+	struct port *port;
+
+	list_for_each(port, &ports->list, link)
+		port->ops->tick(port);
+	loop_timer_set(ports->config.loop, &ports->tick, loop_now(ports->config.loop) + NS_PER_S);
+}
+
+void ports_init(struct ports *ports, const struct ports_config *config)
+{
+	*ports = (struct ports){.config = *config};
+	random_init(&ports->random, config->seed);
+	list_init(&ports->list);
+	loop_timer_init(&ports->tick, ports_tick, ports);
+	loop_timer_set(config->loop, &ports->tick, loop_now(config->loop) + NS_PER_S);
+}
+
+void ports_fini(struct ports *ports)
+{
+	struct port *port, *next;
+
+	list_for_each_safe(port, next, &ports->list, link)
+		port_remove(port);
+	loop_timer_cancel(ports->config.loop, &ports->tick);
+}
+
+int port_add(struct ports *ports, struct port *port)
+{
+	int err = iface_add(ports->config.ifaces, &port->iface);
+
+	if (err)
+		return err;
+	port->ports = ports;
+	list_add_tail(&ports->list, &port->link);
+	return 0;
+}
+
+void port_remove(struct port *port)
+{
+	for (uint32_t q = 0; q < PORT_MAX_RX_QUEUES; q++)
+		port_rx_stop(port, q);
+	iface_remove(port->ports->config.ifaces, &port->iface);
+	list_del(&port->link);
+	port->ops->destroy(port);
+}
+
+int port_rx_start(struct port *port, uint32_t queue)
+{
+	struct ports *ports = port->ports;
+
+	ASSERT(queue < PORT_MAX_RX_QUEUES);
+	return port->rx_waker[queue] ? 0 : ports->config.placer->start(ports->config.placer_subject, port, queue);
+}
+
+void port_rx_stop(struct port *port, uint32_t queue)
+{
+	struct ports *ports = port->ports;
+
+	if (!port->rx_waker[queue])
+		return;
+	ports->config.placer->stop(ports->config.placer_subject, port, queue);
+	port->rx_waker[queue] = NULL;
+}
+
+struct port *ports_get(const struct ports *ports, uint32_t idx)
+{
+	struct port *port;
+
+	list_for_each(port, &ports->list, link)
+		if (port->iface.idx == idx)
+			return port;
+	return NULL;
+}
+
+void ports_check_memory(struct ports *ports)
+{
+	struct port *port;
+
+	list_for_each(port, &ports->list, link)
+		port->ops->check_memory(port);
+}

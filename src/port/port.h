@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * port - what stands behind an interface: how frames come in and go out. One file per kind.
+ *
+ * A port has receive queues, each polled by one worker, and sends whatever a worker hands it. Workers reach a port
+ * only through its operations and only between rcu_quiet() points, so control may take anything away from them with
+ * rcu_publish() and rcu_wait().
+ *
+ *	rx()   takes frames into the turn; their bodies stay where they are
+ *	tx()   copies frames out, drops what cannot leave, and counts both
+ *	rx_done()   end of the turn: the senders get their buffers back
+ */
+#ifndef GINNEL_PORT_PORT_H
+#define GINNEL_PORT_PORT_H
+
+#include "base/random.h"
+#include "os/loop.h"
+#include "os/waker.h"
+#include "pkt/iface.h"
+#include "pkt/turn.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define PORT_MAX_RX_QUEUES 8
+
+struct port;
+
+struct port_ops {
+	/* Takes up to max frames of a queue into the turn. Returns how many buffers were taken, dropped ones too. */
+	uint32_t (*rx)(struct port *port, uint32_t queue, struct turn *turn, uint32_t max);
+	/* After the last stage of a turn in which rx() took something. */
+	void (*rx_done)(struct port *port, uint32_t queue);
+	/* Asks to be woken for new frames. True: do not sleep, there is something already, or nobody would wake us. */
+	bool (*rx_arm)(struct port *port, uint32_t queue);
+	void (*rx_disarm)(struct port *port, uint32_t queue);
+	/* Sends n packets, which are only borrowed and may be on their way through other ports too. */
+	void (*tx)(struct port *port, struct turn *turn, struct pkt *const *pkts, uint32_t n);
+	/* Control, about once a second: look after the peer. */
+	void (*tick)(struct port *port);
+	/* Control: a guarded mapping was lost (os/guard.h). */
+	void (*check_memory)(struct port *port);
+	/* Control: no worker polls it and no interface table lists it any more. Frees it. */
+	void (*destroy)(struct port *port);
+};
+
+struct port {
+	struct iface iface; /* struct iface is embedded: port_of() */
+	const struct port_ops *ops;
+	struct ports *ports;
+	struct list link;
+	/* Where each receive queue is polled; NULL: nowhere. Control. */
+	struct waker *rx_waker[PORT_MAX_RX_QUEUES];
+	uint32_t rx_worker[PORT_MAX_RX_QUEUES];
+};
+
+static inline struct port *port_of(struct iface *iface)
+{
+	return CONTAINER_OF(iface, struct port, iface);
+}
+
+/* Who polls: implemented by worker/, which ports may not see. Control thread. */
+struct port_placer {
+	/* Lets a worker poll the queue; sets rx_waker and rx_worker. 0 or -errno. */
+	int (*start)(void *subject, struct port *port, uint32_t queue);
+	/* Returns when the worker has let go of the queue. Does nothing if nobody polls it. */
+	void (*stop)(void *subject, struct port *port, uint32_t queue);
+};
+
+/* What ports stand on; all of it must outlive them. */
+struct ports_config {
+	struct loop *loop;
+	struct iface_table *ifaces;
+	const struct port_placer *placer;
+	void *placer_subject;
+	uint32_t n_workers;
+	uint64_t seed; /* for addresses we make up */
+};
+
+/* All ports of the process. */
+struct ports {
+	struct ports_config config;
+	struct random random;
+	struct list list;
+	struct loop_timer tick;
+};
+
+/* The struct is the caller's. */
+void ports_init(struct ports *ports, const struct ports_config *config);
+/* Removes every port. */
+void ports_fini(struct ports *ports);
+
+/* Lists a port whose iface has name, mac and kind set. 0 or -errno; on error the port is still the caller's. */
+int port_add(struct ports *ports, struct port *port);
+/* Stops its queues, takes its interface away and destroys it. */
+void port_remove(struct port *port);
+
+int port_rx_start(struct port *port, uint32_t queue);
+void port_rx_stop(struct port *port, uint32_t queue);
+
+/* NULL if iface idx is no port (local0), or none. */
+struct port *ports_get(const struct ports *ports, uint32_t idx);
+
+/* SIGBUS replaced a mapping: each port looks whether it was its own. */
+void ports_check_memory(struct ports *ports);
+
+/* The stages of this room, subject unused. */
+void eth_input(void *subject, struct turn *turn, const struct vec *vec);
+void port_output(void *subject, struct turn *turn, const struct vec *vec);
+
+extern const struct ctl_table interface_commands; /* subject: struct ports */
+
+#endif

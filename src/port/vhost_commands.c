@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The words about vhost-user ports, in VPP's grammar and layout. */
+#include "ctl/command.h"
+#include "port/vhost_port.h"
+#include "virtio/feature_names.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DEFAULT_SOCKET_MODE 0660
+
+/* --- create, delete --- */
+
+static int fail_create(struct ctl_call *call, int err, const char *path)
+{
+	char why[256];
+
+	if (err == -ENOSPC)
+		return ctl_fail(call, "there are %d interfaces already: delete one first", IFACE_MAX);
+	return ctl_fail(call, "%s", unix_explain(err, path, why, sizeof(why)));
+}
+
+static int run_create(struct ctl_call *call)
+{
+	struct ports *ports = call->subject;
+	const char *path = ctl_str(call, "socket", "");
+	const char *mode = ctl_str(call, "mode", NULL);
+	uint8_t mac[6];
+	struct vhost_port_config config = {
+		.path = path,
+		.server = ctl_has(call, "server"),
+		.mode = mode ? (mode_t)strtoul(mode, NULL, 8) & 0777 : DEFAULT_SOCKET_MODE,
+		.feature_mask = ctl_u64(call, "feature-mask", UINT64_MAX),
+		.mac = ctl_mac(call, "hwaddr", mac) ? mac : NULL,
+		.instance = ctl_has(call, "renumber") ? (int32_t)ctl_u64(call, "renumber", 0) : -1,
+	};
+	struct vhost_port *vp;
+	int err;
+
+	if (strlen(path) > UNIX_PATH_MAX)
+		return fail_create(call, -ENAMETOOLONG, path);
+	err = vhost_port_create(ports, &config, &vp);
+	if (err == -EEXIST && config.instance >= 0)
+		return ctl_fail(call, "VirtualEthernet0/0/%d exists: choose another number after renumber", config.instance);
+	if (err)
+		return fail_create(call, err, path);
+	call->result = json_string(vp->port.iface.name);
+	return 0;
+}
+
+static int run_delete(struct ctl_call *call)
+{
+	uint32_t idx = (uint32_t)ctl_u64(call, ctl_has(call, "interface") ? "interface" : "sw_if_index", UINT32_MAX);
+	struct vhost_port *vp = vhost_port_of(ports_get(call->subject, idx));
+
+	if (!vp)
+		return ctl_fail(call, "this is no vhost-user interface: see show vhost-user");
+	port_remove(&vp->port);
+	return 0;
+}
+
+/* --- show vhost-user: facts as JSON --- */
+
+static json_t *bits_json(uint64_t bits, const char *(*name)(unsigned bit))
+{
+	json_t *names = json_array();
+
+	for (unsigned bit = 0; bit < 64; bit++) {
+		const char *text = name(bit);
+
+		if (!(bits & 1ull << bit))
+			continue;
+		json_array_append_new(names, text ? json_sprintf("%s (%u)", text, bit) : json_sprintf("bit %u", bit));
+	}
+	return names;
+}
+
+static json_t *regions_json(const struct gmem *mem)
+{
+	json_t *regions = json_array();
+
+	for (uint32_t i = 0; mem && i < mem->n; i++) {
+		const struct gmem_region *r = &mem->regions[i];
+
+		json_array_append_new(regions,
+			json_pack("{s:s, s:I, s:I, s:I, s:I, s:I}", "state", gmem_lost(mem) ? "lost" : "mapped",
+				"guest_phys_addr", (json_int_t)r->gpa, "memory_size", (json_int_t)r->size,
+				"userspace_addr", (json_int_t)r->uaddr, "mmap_offset", (json_int_t)r->offset,
+				"mmap_addr", (json_int_t)(uintptr_t)r->hva));
+	}
+	return regions;
+}
+
+/* The ring is running: what is in the guest's memory now, only to be looked at. */
+static void add_live_ring(json_t *row, const struct virtq *vq)
+{
+	if (vq->size == 0)
+		return;
+	json_object_update_new(row,
+		json_pack("{s:i, s:i, s:i, s:i, s:i, s:i}", "last_avail_idx", (int)vq->next_avail, "last_used_idx",
+			(int)vq->next_used, "avail_flags", (int)virtq_load16(&vq->avail->flags, __ATOMIC_RELAXED),
+			"avail_idx", (int)virtq_load16(&vq->avail->idx, __ATOMIC_RELAXED), "used_flags",
+			(int)virtq_load16(&vq->used->flags, __ATOMIC_RELAXED), "used_idx",
+			(int)virtq_load16(&vq->used->idx, __ATOMIC_RELAXED)));
+}
+
+static json_t *ring_json(const struct vhost_ring_status *s)
+{
+	const struct virtq *vq = &s->ring->vq;
+	json_t *row = json_pack("{s:i, s:s, s:b, s:b, s:i, s:i, s:i, s:i, s:I, s:I}", "virtqueue", (int)s->ring->idx,
+		"direction", s->ring->idx % 2 ? "RX" : "TX", "started", (int)s->started, "enabled",
+		(int)s->ring->enabled, "qsz", (int)s->size, "kickfd", s->ring->kick_fd, "callfd", s->call_fd, "errfd",
+		s->err_fd, "calls", (json_int_t)__atomic_load_n(&vq->calls, __ATOMIC_RELAXED), "calls_suppressed",
+		(json_int_t)__atomic_load_n(&vq->calls_saved, __ATOMIC_RELAXED));
+	enum virtq_error error = __atomic_load_n(&vq->error, __ATOMIC_RELAXED);
+
+	if (error != VIRTQ_OK)
+		json_object_set_new(row, "broken", json_string(virtq_error_text(error)));
+	add_live_ring(row, vq);
+	return row;
+}
+
+static json_t *rings_json(const struct vhost_backend *b, uint32_t n)
+{
+	json_t *rings = json_array();
+
+	for (uint32_t i = 0; i < n; i++) {
+		struct vhost_ring_status s;
+
+		vhost_backend_ring_status(b, i, &s);
+		if (s.started)
+			json_array_append_new(rings, ring_json(&s));
+	}
+	return rings;
+}
+
+static json_t *rx_placement_json(const struct port *port)
+{
+	json_t *rows = json_array();
+
+	for (uint32_t q = 0; q < PORT_MAX_RX_QUEUES; q++)
+		if (port->rx_waker[q])
+			json_array_append_new(rows,
+				json_pack("{s:i, s:i}", "thread", (int)port->rx_worker[q], "vring", (int)(2 * q + 1)));
+	return rows;
+}
+
+/* Which ring each worker sends to; before a guest is there, the one it will begin with. */
+static json_t *tx_placement_json(struct vhost_port *vp)
+{
+	json_t *rows = json_array();
+
+	for (uint32_t w = 0; w < vp->port.ports->config.n_workers; w++) {
+		uint32_t pair = 0;
+
+		vhost_port_tx_ring(vp, w, &pair);
+		json_array_append_new(rows, json_pack("{s:i, s:i}", "thread", (int)w, "vring", (int)(2 * pair)));
+	}
+	return rows;
+}
+
+static json_t *vhost_json(struct vhost_port *vp)
+{
+	struct vhost_backend_status s;
+	json_t *o;
+
+	vhost_backend_status(vp->backend, &s);
+	o = json_pack("{s:s, s:i, s:i, s:o, s:o, s:o, s:o}", "interface", vp->port.iface.name, "ifindex",
+		(int)vp->port.iface.idx, "virtio_net_hdr_sz", (int)vp->hdr_len, "features_offered",
+		json_sprintf("0x%" PRIx64, s.features_offered), "features",
+		json_sprintf("0x%" PRIx64, s.connected ? s.features : s.features_offered), "feature_names",
+		bits_json(s.connected ? s.features : s.features_offered, virtio_net_feature_name),
+		"protocol_features",
+		json_sprintf(
+			"0x%" PRIx64, s.connected ? s.protocol_features : s.protocol_features_offered));
+	json_object_update_new(o,
+		json_pack("{s:o, s:s, s:s, s:b, s:s, s:s, s:b, s:I, s:I, s:I}", "protocol_feature_names",
+			bits_json(s.connected ? s.protocol_features : s.protocol_features_offered,
+				vhost_protocol_feature_name),
+			"socket", s.path, "type", s.server ? "server" : "client", "connected", (int)s.connected, "errno",
+			s.error ? strerror(-s.error) : "Success", "why", s.why, "migrating", (int)s.logging,
+			"connections", (json_int_t)s.connections, "protocol_errors", (json_int_t)s.protocol_errors,
+			"messages", (json_int_t)s.messages));
+	json_object_update_new(o,
+		json_pack("{s:s, s:o, s:o, s:o, s:o}", "tx_lock",
+			vp->port.ports->config.n_workers > 1 ? "spin-lock" : "lock-free", "rx_placement",
+			rx_placement_json(&vp->port), "tx_placement", tx_placement_json(vp), "memory_regions",
+			regions_json(s.mem), "virtqueues", rings_json(vp->backend, s.n_rings)));
+	return o;
+}
+
+static int run_show(struct ctl_call *call)
+{
+	const struct ports *ports = call->subject;
+	struct port *port;
+
+	call->result = json_array();
+	list_for_each(port, &ports->list, link)
+	{
+		struct vhost_port *vp = vhost_port_of(port);
+
+		if (!vp || (ctl_has(call, "interface") && port->iface.idx != ctl_u64(call, "interface", 0)))
+			continue;
+		json_array_append_new(call->result, vhost_json(vp));
+	}
+	if (ctl_has(call, "interface") && json_array_size(call->result) == 0)
+		return ctl_fail(call, "this is no vhost-user interface: see show vhost-user");
+	return 0;
+}
+
+/* --- show vhost-user: text --- */
+
+static const char *str(const json_t *o, const char *key)
+{
+	return json_string_value(json_object_get(o, key));
+}
+
+static json_int_t num(const json_t *o, const char *key)
+{
+	return json_integer_value(json_object_get(o, key));
+}
+
+static void print_names(const json_t *names, FILE *out)
+{
+	const json_t *name;
+	size_t i;
+
+	json_array_foreach((json_t *)(uintptr_t)names, i, name) fprintf(out, "   %s\n", json_string_value(name));
+}
+
+static void print_placement(const json_t *o, FILE *out)
+{
+	const json_t *row;
+	size_t i;
+
+	fputs(" rx placement:\n", out);
+	json_array_foreach(json_object_get(o, "rx_placement"), i, row)
+		fprintf(out, "   thread %d on vring %d\n", (int)num(row, "thread"), (int)num(row, "vring"));
+	fprintf(out, " tx placement: %s\n", str(o, "tx_lock"));
+	json_array_foreach(json_object_get(o, "tx_placement"), i, row)
+		fprintf(out, "   thread %d on vring %d\n", (int)num(row, "thread"), (int)num(row, "vring"));
+}
+
+static void print_regions(const json_t *regions, FILE *out)
+{
+	const json_t *r;
+	size_t i;
+
+	fprintf(out, "\n Memory regions (total %zu)\n", json_array_size(regions));
+	if (json_array_size(regions) > 0)
+		fputs(" region state  guest_phys_addr    memory_size        userspace_addr     mmap_offset        "
+		      "mmap_addr\n"
+		      " ====== ====== ================== ================== ================== ================== "
+		      "==================\n",
+			out);
+	json_array_foreach((json_t *)(uintptr_t)regions, i, r)
+		fprintf(out, "  %-5zu %-6s 0x%016llx 0x%016llx 0x%016llx 0x%016llx 0x%016llx\n", i, str(r, "state"),
+			num(r, "guest_phys_addr"), num(r, "memory_size"), num(r, "userspace_addr"),
+			num(r, "mmap_offset"), num(r, "mmap_addr"));
+}
+
+static void print_ring(const json_t *q, FILE *out)
+{
+	fprintf(out, "\n Virtqueue %d (%s)%s\n", (int)num(q, "virtqueue"), str(q, "direction"),
+		json_is_true(json_object_get(q, "enabled")) ? "" : " disabled");
+	if (str(q, "broken"))
+		fprintf(out, "  BROKEN: %s\n", str(q, "broken"));
+	fprintf(out, "  qsz %d last_avail_idx %d last_used_idx %d\n", (int)num(q, "qsz"), (int)num(q, "last_avail_idx"),
+		(int)num(q, "last_used_idx"));
+	fprintf(out, "  avail.flags %x avail.idx %d used.flags %x used.idx %d\n", (int)num(q, "avail_flags"),
+		(int)num(q, "avail_idx"), (int)num(q, "used_flags"), (int)num(q, "used_idx"));
+	fprintf(out, "  kickfd %d callfd %d errfd %d\n", (int)num(q, "kickfd"), (int)num(q, "callfd"),
+		(int)num(q, "errfd"));
+	fprintf(out, "  calls %lld calls suppressed %lld\n", num(q, "calls"), num(q, "calls_suppressed"));
+}
+
+static void print_vhost(const json_t *o, FILE *out)
+{
+	const json_t *q;
+	size_t i;
+
+	fprintf(out, "Interface: %s (ifindex %d)\n", str(o, "interface"), (int)num(o, "ifindex"));
+	fprintf(out, "virtio_net_hdr_sz %d\n", (int)num(o, "virtio_net_hdr_sz"));
+	fprintf(out, " features mask (%s):\n features (%s):\n", str(o, "features_offered"), str(o, "features"));
+	print_names(json_object_get(o, "feature_names"), out);
+	fprintf(out, "  protocol features (%s)\n", str(o, "protocol_features"));
+	print_names(json_object_get(o, "protocol_feature_names"), out);
+	fprintf(out, "\n socket filename %s type %s errno \"%s\"\n\n", str(o, "socket"), str(o, "type"), str(o, "errno"));
+	if (num(o, "protocol_errors") > 0 && *str(o, "why"))
+		fprintf(out, " %s\n\n", str(o, "why"));
+	print_placement(o, out);
+	print_regions(json_object_get(o, "memory_regions"), out);
+	json_array_foreach(json_object_get(o, "virtqueues"), i, q) print_ring(q, out);
+	fputc('\n', out);
+}
+
+static void print_show(const json_t *result, FILE *out)
+{
+	const json_t *o;
+	size_t i;
+
+	/* one call per burst of a turn and none is delayed; every queue is adaptive, none in a mode of its own */
+	fprintf(out, "Virtio vhost-user interfaces\nGlobal:\n  coalesce frames %d time 0e0\n", TURN_PKTS);
+	fputs("  number of rx virtqueues in interrupt mode: 0\n", out);
+	json_array_foreach((json_t *)(uintptr_t)result, i, o) print_vhost(o, out);
+}
+
+static const struct ctl_command commands[] = {
+	{"create vhost-user socket <socket:path> [server] [mode <mode:word>] [feature-mask <feature-mask:hex>] "
+	 "[hwaddr <hwaddr:mac>] [renumber <renumber:u16>]",
+		"Make a port for a guest: connect to its socket, or listen there with server", run_create, NULL},
+	{"delete vhost-user <interface:interface>", "Remove a vhost-user port", run_delete, NULL},
+	{"delete vhost-user sw_if_index <sw_if_index:u32>", "Remove a vhost-user port by its number", run_delete, NULL},
+	{"show vhost-user [<interface:interface>]", "vhost-user ports: features, socket, memory, queues", run_show,
+		print_show},
+	{0},
+};
+
+const struct ctl_table vhost_commands = {commands};

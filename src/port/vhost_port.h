@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * vhost_port - a port whose other end is a guest's virtio-net device, reached over vhost-user.
+ *
+ * Ring 2i carries what we send to the guest (its receive queue i), ring 2i + 1 what it sends to us. vhost/ publishes
+ * and unpublishes rings; the workers read the published pointers once per burst.
+ *
+ *	vhost_port.c   control: making and ending a port, what vhost/ tells us
+ *	vhost_rx.c     guest to switch: borrow its buffers
+ *	vhost_tx.c     switch to guest: the one copy
+ */
+#ifndef GINNEL_PORT_VHOST_PORT_H
+#define GINNEL_PORT_VHOST_PORT_H
+
+#include "os/rcu.h"
+#include "port/port.h"
+#include "vhost/backend.h"
+
+#include <linux/virtio_net.h>
+#include <pthread.h>
+
+#define VHOST_PORT_PAIRS PORT_MAX_RX_QUEUES
+
+/* virtio 1.2, 5.1.6.1: with num_buffers, or without it when neither MRG_RXBUF nor VERSION_1 was negotiated. */
+#define VNET_HDR_LEN        sizeof(struct virtio_net_hdr_mrg_rxbuf)
+#define VNET_HDR_LEN_LEGACY sizeof(struct virtio_net_hdr)
+
+/* Most pieces a frame towards a guest may be spread over: 64 KiB over buffers of 128 bytes. */
+#define VHOST_TX_SEGS 512
+
+struct vhost_port {
+	struct port port;
+	struct vhost_backend *backend;
+	uint32_t instance; /* N of VirtualEthernet0/0/N */
+	/* What the guest negotiated; constant while a ring is published. */
+	uint32_t caps; /* enum frame_cap bits it accepts undone */
+	uint16_t hdr_len;
+	bool mrg_rxbuf;
+	struct vhost_ring *rings[2 * VHOST_PORT_PAIRS]; /* rcu_publish() */
+	/* Taken once per burst, and only when several workers may send to one ring. */
+	pthread_spinlock_t tx_lock[VHOST_PORT_PAIRS];
+};
+
+struct vhost_port_config {
+	const char *path;
+	bool server;
+	mode_t mode;
+	uint64_t feature_mask;
+	const uint8_t *mac;   /* NULL: one is made up */
+	int32_t instance;     /* -1: the lowest free one */
+};
+
+/* 0 or -errno; with server the path is taken already when this returns (unix_explain()). */
+int vhost_port_create(struct ports *ports, const struct vhost_port_config *config, struct vhost_port **out);
+/* NULL if the port is of another kind. */
+struct vhost_port *vhost_port_of(struct port *port);
+
+/* The pair that this worker sends to: spread over the running, enabled ones. NULL: the guest cannot receive. */
+struct vhost_ring *vhost_port_tx_ring(struct vhost_port *vp, uint32_t worker, uint32_t *pair);
+
+uint32_t vhost_rx(struct port *port, uint32_t queue, struct turn *turn, uint32_t max);
+void vhost_rx_done(struct port *port, uint32_t queue);
+bool vhost_rx_arm(struct port *port, uint32_t queue);
+void vhost_rx_disarm(struct port *port, uint32_t queue);
+void vhost_tx(struct port *port, struct turn *turn, struct pkt *const *pkts, uint32_t n);
+
+static inline struct vhost_ring *vhost_port_rx_ring(struct vhost_port *vp, uint32_t queue)
+{
+	return rcu_load(vp->rings[2 * queue + 1]);
+}
+
+extern const struct ctl_table vhost_commands; /* subject: struct ports */
+
+#endif

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Guest to switch. A burst is taken in two loops: the first pops chains and asks the cache for their first bytes,
+ * the second copies header and head. Buffers are pushed back to the used ring at once, in slots the guest does not
+ * see before vhost_rx_done(): until then their bodies are ours to read.
+ */
+#include "port/vhost_port.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define RX_BURST 64
+/* A chain of more pieces is no frame; one of fewer waits for the next turn if this one is full. */
+#define RX_SEGS_MAX 1024
+#define ETH_HDR_LEN 14
+
+/* A chain that was popped and whose first bytes are on their way into the cache. */
+struct popped {
+	struct virtq_seg *segs;
+	uint32_t n;
+	uint64_t len;
+};
+
+static_assert(sizeof(struct virtq_seg) == sizeof(struct pkt_seg), "pieces are popped in place");
+
+/* Takes `len` bytes from the front of the pieces; dst may be NULL. The caller made sure they are there. */
+static void segs_take(struct popped *c, void *dst, uint32_t len)
+{
+	uint8_t *to = dst;
+
+	while (len > 0) {
+		uint32_t part = min_u32(c->segs->len, len);
+
+		memcpy(to, c->segs->addr, part);
+		to += part;
+		len -= part;
+		c->segs->addr += part;
+		c->segs->len -= part;
+		if (c->segs->len == 0) {
+			c->segs++;
+			c->n--;
+		}
+	}
+}
+
+/* What the guest says of a frame, checked against the frame (virtio 1.2, 5.1.6.2). False: it contradicts itself. */
+static bool offload_of(struct pkt_offload *o, const struct virtio_net_hdr *h, uint32_t frame_len)
+{
+	uint8_t gso = h->gso_type & ~VIRTIO_NET_HDR_GSO_ECN;
+
+	*o = (struct pkt_offload){0};
+	if (likely(!(h->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM)))
+		return gso == VIRTIO_NET_HDR_GSO_NONE;
+	if ((uint32_t)h->csum_start + h->csum_offset + 2 > frame_len)
+		return false;
+	o->csum = true;
+	o->csum_start = h->csum_start;
+	o->csum_offset = h->csum_offset;
+	if (gso == VIRTIO_NET_HDR_GSO_NONE)
+		return true;
+	if (h->gso_size == 0 || (gso != VIRTIO_NET_HDR_GSO_TCPV4 && gso != VIRTIO_NET_HDR_GSO_TCPV6))
+		return false;
+	o->gso = gso == VIRTIO_NET_HDR_GSO_TCPV4 ? PKT_GSO_TCP4 : PKT_GSO_TCP6;
+	o->ecn = h->gso_type & VIRTIO_NET_HDR_GSO_ECN;
+	o->gso_size = h->gso_size;
+	o->hdr_len = h->hdr_len;
+	return true;
+}
+
+/* Fills the packet from a chain; the body stays where it is. DROP_NONE, or why the frame is no good. */
+static enum drop pkt_fill(struct pkt *pkt, struct popped *c, uint32_t hdr_len)
+{
+	struct virtio_net_hdr hdr;
+	uint32_t frame_len, rest;
+
+	pkt->head_len = 0;
+	pkt->body_len = 0;
+	pkt->n_segs = 0;
+	if (unlikely(c->len < hdr_len))
+		return DROP_RX_HEADER;
+	frame_len = (uint32_t)min_u64(c->len - hdr_len, UINT32_MAX);
+	if (unlikely(frame_len < ETH_HDR_LEN))
+		return DROP_RX_RUNT;
+	if (unlikely(frame_len > PKT_LEN_MAX))
+		return DROP_RX_TOO_LONG;
+	segs_take(c, &hdr, sizeof(hdr));
+	rest = hdr_len - (uint32_t)sizeof(hdr);
+	if (rest > 0) { /* num_buffers, which means nothing in this direction */
+		uint8_t skipped[sizeof(struct virtio_net_hdr_mrg_rxbuf)];
+
+		segs_take(c, skipped, rest);
+	}
+	if (unlikely(!offload_of(&pkt->offload, &hdr, frame_len)))
+		return DROP_RX_HEADER;
+	pkt->head_len = (uint16_t)min_u32(frame_len, PKT_HEAD_MAX);
+	segs_take(c, pkt->data, pkt->head_len);
+	pkt->body_len = frame_len - pkt->head_len;
+	pkt->segs = (const struct pkt_seg *)(const void *)c->segs;
+	pkt->n_segs = (uint16_t)c->n;
+	return DROP_NONE;
+}
+
+/* A chain that no turn can hold is taken without looking and given back. */
+static bool drop_monster(struct vhost_port *vp, struct virtq *vq, struct turn *turn)
+{
+	if (TURN_SEGS - turn->n_segs < RX_SEGS_MAX)
+		return false;
+	virtq_push(vq, virtq_skip(vq), 0);
+	iface_count(&turn_lane(turn, &vp->port.iface)->counters.drops[DROP_RX_PIECES], 1);
+	return true;
+}
+
+/* Pops up to max chains. *taken counts the ones that were given back unseen, too. */
+static uint32_t pop_burst(struct vhost_port *vp, struct virtq *vq, struct turn *turn, struct popped *popped,
+	uint32_t max, uint32_t *taken)
+{
+	struct virtq_chain chain;
+	uint32_t n = 0;
+
+	while (n < max) {
+		int got;
+
+		chain.segs = (struct virtq_seg *)(void *)&turn->segs[turn->n_segs];
+		chain.max = min_u32(TURN_SEGS - turn->n_segs, RX_SEGS_MAX);
+		got = virtq_pop(vq, &chain);
+		if (unlikely(got <= 0)) {
+			if (got == -ENOSPC && drop_monster(vp, vq, turn)) {
+				++*taken;
+				continue;
+			}
+			break;
+		}
+		popped[n++] = (struct popped){.segs = chain.segs, .n = chain.n_read, .len = chain.read_len};
+		turn->n_segs += chain.n_read;
+		if (likely(chain.n_read > 0)) {
+			__builtin_prefetch(chain.segs[0].addr);
+			__builtin_prefetch(chain.segs[0].addr + CACHE_LINE);
+		}
+		virtq_push(vq, chain.head, 0);
+	}
+	*taken += n;
+	return n;
+}
+
+uint32_t vhost_rx(struct port *port, uint32_t queue, struct turn *turn, uint32_t max)
+{
+	struct vhost_port *vp = CONTAINER_OF(port, struct vhost_port, port);
+	struct vhost_ring *ring = vhost_port_rx_ring(vp, queue);
+	struct popped popped[RX_BURST];
+	uint32_t n, taken = 0;
+
+	if (!ring)
+		return 0;
+	n = min_u32(min_u32(virtq_available(&ring->vq, RX_BURST), max), min_u32(RX_BURST, turn_room(turn)));
+	for (uint32_t i = 0; i < n; i++)
+		virtq_prefetch(&ring->vq, i);
+	n = pop_burst(vp, &ring->vq, turn, popped, n, &taken);
+	for (uint32_t i = 0; i < n; i++) {
+		struct pkt *pkt = turn_pkt(turn);
+		enum drop drop = pkt_fill(pkt, &popped[i], vp->hdr_len);
+
+		pkt->rx = &port->iface;
+		if (unlikely(!ring->enabled))
+			drop = DROP_RX_DISABLED;
+		if (unlikely(drop != DROP_NONE))
+			turn_drop(turn, pkt, drop);
+		else
+			turn_push(turn, pkt, STAGE_ETH_INPUT);
+	}
+	return taken;
+}
+
+void vhost_rx_done(struct port *port, uint32_t queue)
+{
+	struct vhost_ring *ring = vhost_port_rx_ring(CONTAINER_OF(port, struct vhost_port, port), queue);
+
+	if (ring)
+		virtq_flush(&ring->vq);
+}
+
+bool vhost_rx_arm(struct port *port, uint32_t queue)
+{
+	struct vhost_ring *ring = vhost_port_rx_ring(CONTAINER_OF(port, struct vhost_port, port), queue);
+
+	return ring && (virtq_arm(&ring->vq) || ring->kick_fd < 0);
+}
+
+void vhost_rx_disarm(struct port *port, uint32_t queue)
+{
+	struct vhost_ring *ring = vhost_port_rx_ring(CONTAINER_OF(port, struct vhost_port, port), queue);
+
+	if (ring)
+		virtq_disarm(&ring->vq);
+}

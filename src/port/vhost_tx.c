@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Switch to guest: the one copy. A burst of whole frames that fit one buffer of one piece each (the common case) is
+ * planned first, so that the buffers travel into the cache while we look at the next, and copied then. Everything
+ * else, frames over several buffers, checksums and segmentation to complete, goes frame by frame through
+ * frame_copy().
+ */
+#include "port/frame.h"
+#include "port/vhost_port.h"
+
+#include <string.h>
+
+#define TX_BURST 64
+
+/* A frame and the one piece of guest memory it goes to. */
+struct planned {
+	const struct pkt *pkt;
+	uint8_t *addr;
+	uint32_t len; /* header and frame */
+	uint16_t head;
+};
+
+/* What one call of vhost_tx() works with. */
+struct tx {
+	struct vhost_port *vp;
+	struct virtq *vq;
+	struct iface_counters *counters;
+};
+
+static void count_drop(struct tx *tx, enum drop reason, uint32_t n)
+{
+	iface_count(&tx->counters->drops[reason], n);
+}
+
+static void hdr_of(struct virtio_net_hdr_mrg_rxbuf *h, const struct pkt_offload *o, uint16_t num_buffers)
+{
+	static const uint8_t gso_types[] = {
+		[PKT_GSO_NONE] = VIRTIO_NET_HDR_GSO_NONE,
+		[PKT_GSO_TCP4] = VIRTIO_NET_HDR_GSO_TCPV4,
+		[PKT_GSO_TCP6] = VIRTIO_NET_HDR_GSO_TCPV6,
+	};
+
+	*h = (struct virtio_net_hdr_mrg_rxbuf){.num_buffers = num_buffers};
+	if (likely(!o->csum))
+		return;
+	h->hdr.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM;
+	h->hdr.csum_start = o->csum_start;
+	h->hdr.csum_offset = o->csum_offset;
+	if (o->gso == PKT_GSO_NONE)
+		return;
+	h->hdr.gso_type = gso_types[o->gso] | (o->ecn ? VIRTIO_NET_HDR_GSO_ECN : 0);
+	h->hdr.gso_size = o->gso_size;
+	h->hdr.hdr_len = o->hdr_len;
+}
+
+/* --- the common case --- */
+
+/* The packet can go out as it is, and needs no more than one small buffer. */
+static bool is_plain(const struct pkt *pkt)
+{
+	return likely(!pkt->offload.csum);
+}
+
+/* Takes a buffer for the packet if it is one piece and large enough; otherwise leaves the ring as it was. */
+static bool plan_one(struct tx *tx, const struct pkt *pkt, struct planned *plan)
+{
+	struct virtq_seg seg;
+	struct virtq_chain chain = {.segs = &seg, .max = 1};
+	uint32_t len = tx->vp->hdr_len + pkt_len(pkt);
+
+	if (virtq_pop(tx->vq, &chain) <= 0)
+		return false;
+	if (unlikely(chain.n_write != 1 || seg.len < len)) {
+		virtq_unpop(tx->vq, 1);
+		return false;
+	}
+	*plan = (struct planned){.pkt = pkt, .addr = seg.addr, .len = len, .head = chain.head};
+	__builtin_prefetch(seg.addr, 1);
+	__builtin_prefetch(seg.addr + CACHE_LINE, 1);
+	return true;
+}
+
+/* Header and head lie side by side: the header is built in the packet's headroom, which is the sender's scratch. */
+static void copy_planned(struct tx *tx, const struct planned *plan)
+{
+	static const struct virtio_net_hdr_mrg_rxbuf plain = {.num_buffers = 1};
+	const struct pkt *pkt = plan->pkt;
+	uint32_t hdr_len = tx->vp->hdr_len;
+	uint8_t *at = pkt->data - hdr_len;
+
+	memcpy(at, &plain, hdr_len);
+	memcpy(plan->addr, at, hdr_len + pkt->head_len);
+	at = plan->addr + hdr_len + pkt->head_len;
+	for (uint32_t i = 0; i < pkt->n_segs; i++) {
+		memcpy(at, pkt->segs[i].addr, pkt->segs[i].len);
+		at += pkt->segs[i].len;
+	}
+	if (unlikely(tx->vq->log != NULL)) {
+		const struct virtq_seg seg = {.addr = plan->addr, .len = plan->len};
+
+		virtq_log_written(tx->vq, &seg, 1, plan->len);
+	}
+	virtq_push(tx->vq, plan->head, plan->len);
+}
+
+/* Sends plain packets from the front of the burst. Returns how many went. */
+static uint32_t send_plain(struct tx *tx, struct pkt *const *pkts, uint32_t n)
+{
+	struct planned plan[TX_BURST];
+	uint64_t bytes = 0, body_bytes = 0;
+	uint32_t planned = 0;
+
+	n = min_u32(n, TX_BURST);
+	while (planned < n && is_plain(pkts[planned]) && plan_one(tx, pkts[planned], &plan[planned]))
+		planned++;
+	for (uint32_t i = 0; i < planned; i++) {
+		copy_planned(tx, &plan[i]);
+		bytes += pkt_len(plan[i].pkt);
+		body_bytes += plan[i].pkt->body_len;
+	}
+	iface_count(&tx->counters->tx_packets, planned);
+	iface_count(&tx->counters->tx_bytes, bytes);
+	iface_count(&tx->counters->copied_bytes, body_bytes);
+	return planned;
+}
+
+/* --- everything else --- */
+
+/* The buffers that one frame goes to. */
+struct bunch {
+	struct virtq_seg segs[VHOST_TX_SEGS];
+	uint32_t n_segs;
+	uint32_t n; /* buffers */
+	uint64_t room;
+	uint16_t heads[VHOST_TX_SEGS];
+	uint64_t lens[VHOST_TX_SEGS]; /* room in each buffer */
+};
+
+/* Takes buffers for len bytes, several only with MRG_RXBUF. On failure the ring is left as it was. */
+static enum drop take_buffers(struct tx *tx, struct bunch *b, uint64_t len)
+{
+	b->n_segs = 0;
+	b->n = 0;
+	b->room = 0;
+	while (b->room < len) {
+		struct virtq_chain chain = {.segs = &b->segs[b->n_segs], .max = VHOST_TX_SEGS - b->n_segs};
+		enum drop drop = DROP_TX_TOO_LONG;
+		int got = 0;
+
+		if (b->n == 0 || (tx->vp->mrg_rxbuf && b->n < VHOST_TX_SEGS && chain.max > 0)) {
+			got = virtq_pop(tx->vq, &chain);
+			if (got == 0)
+				drop = DROP_TX_NO_BUFFER;
+		}
+		if (got <= 0) {
+			virtq_unpop(tx->vq, b->n);
+			return drop;
+		}
+		/* a receive buffer has nothing to read; what is there all the same is not ours to write */
+		memmove(chain.segs, chain.segs + chain.n_read, chain.n_write * sizeof(*chain.segs));
+		b->heads[b->n] = chain.head;
+		b->lens[b->n++] = chain.write_len;
+		b->n_segs += chain.n_write;
+		b->room += chain.write_len;
+	}
+	return DROP_NONE;
+}
+
+static void put_hdr(const struct bunch *b, const void *hdr, uint32_t hdr_len)
+{
+	const uint8_t *from = hdr;
+
+	for (uint32_t i = 0; hdr_len > 0; i++) {
+		uint32_t part = min_u32(b->segs[i].len, hdr_len);
+
+		memcpy(b->segs[i].addr, from, part);
+		from += part;
+		hdr_len -= part;
+	}
+}
+
+static void push_buffers(struct tx *tx, const struct bunch *b, uint64_t len)
+{
+	if (unlikely(tx->vq->log != NULL))
+		virtq_log_written(tx->vq, b->segs, b->n_segs, len);
+	for (uint32_t i = 0; i < b->n; i++) {
+		uint64_t part = min_u64(b->lens[i], len);
+
+		virtq_push(tx->vq, b->heads[i], (uint32_t)part);
+		len -= part;
+	}
+}
+
+static enum drop send_frame(struct tx *tx, const struct frame *f)
+{
+	struct virtio_net_hdr_mrg_rxbuf hdr;
+	uint32_t hdr_len = tx->vp->hdr_len;
+	uint32_t frame_len = f->head_len + f->body_len;
+	struct bunch b;
+	enum drop drop = take_buffers(tx, &b, hdr_len + frame_len);
+
+	if (drop != DROP_NONE)
+		return drop;
+	hdr_of(&hdr, &f->offload, (uint16_t)b.n);
+	put_hdr(&b, &hdr, hdr_len);
+	iface_count(&tx->counters->copied_bytes, frame_copy(f, b.segs, b.n_segs, hdr_len));
+	push_buffers(tx, &b, hdr_len + frame_len);
+	iface_count(&tx->counters->tx_packets, 1);
+	iface_count(&tx->counters->tx_bytes, frame_len);
+	return DROP_NONE;
+}
+
+/* The rest of a packet whose segment did not fit is useless to the receiver: it is dropped with it. */
+static void send_slow(struct tx *tx, const struct pkt *pkt)
+{
+	struct frame_iter it;
+	struct frame f;
+	enum drop drop = DROP_NONE;
+
+	if (!frame_begin(&it, pkt, tx->vp->caps)) {
+		count_drop(tx, DROP_TX_OFFLOAD, 1);
+		return;
+	}
+	while (drop == DROP_NONE && frame_next(&it, &f))
+		drop = send_frame(tx, &f);
+	if (drop != DROP_NONE)
+		count_drop(tx, drop, 1);
+}
+
+static void send_all(struct tx *tx, struct pkt *const *pkts, uint32_t n)
+{
+	uint32_t done = 0;
+
+	while (done < n) {
+		uint32_t sent = send_plain(tx, pkts + done, n - done);
+
+		done += sent;
+		if (done < n && virtq_available(tx->vq, 1) == 0) {
+			count_drop(tx, DROP_TX_NO_BUFFER, n - done);
+			return;
+		}
+		if (done < n && sent < TX_BURST) /* the next packet, or its buffer, is not plain */
+			send_slow(tx, pkts[done++]);
+	}
+}
+
+void vhost_tx(struct port *port, struct turn *turn, struct pkt *const *pkts, uint32_t n)
+{
+	struct vhost_port *vp = CONTAINER_OF(port, struct vhost_port, port);
+	struct tx tx = {.vp = vp, .counters = &turn_lane(turn, &port->iface)->counters};
+	uint32_t pair;
+	struct vhost_ring *ring = vhost_port_tx_ring(vp, turn->worker, &pair);
+
+	if (unlikely(!ring)) {
+		count_drop(&tx, DROP_TX_NO_PEER, n);
+		return;
+	}
+	tx.vq = &ring->vq;
+	if (port->ports->config.n_workers > 1)
+		pthread_spin_lock(&vp->tx_lock[pair]);
+	send_all(&tx, pkts, n);
+	virtq_flush(tx.vq);
+	if (port->ports->config.n_workers > 1)
+		pthread_spin_unlock(&vp->tx_lock[pair]);
+}
