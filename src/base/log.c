@@ -5,6 +5,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static enum log_level max_level = LOG_LEVEL_INFO;
@@ -41,7 +42,10 @@ static void write_line(enum log_level level, const char *fmt, va_list args)
 	char line[1024];
 
 	vsnprintf(line, sizeof(line), fmt, args);
-	fprintf(stderr, "<%d>%s\n", (int)level, line);
+	if (getenv("JOURNAL_STREAM"))
+		fprintf(stderr, "<%d>%s\n", (int)level, line);
+	else
+		fprintf(stderr, "%s\n", line);
 }
 
 void log_line(enum log_level level, const char *fmt, ...)

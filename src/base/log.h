@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * log - one line per event on standard error, with the `<N>` level prefix that journald understands.
+ * log - one line per event on standard error; with the `<N>` level prefix when journald reads it.
  *
  * Whatever a peer can trigger goes through log_limited(): at most LOG_LIMIT_LINES lines per window and limiter,
  * then silence, then one line that says how many were left out. A turn of a worker never logs.

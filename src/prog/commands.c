@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "prog/commands.h"
+
+#include "port/vhost_port.h"
+
+#include <unistd.h>
+
+static json_t *parse_interface(void *subject, const char *text)
+{
+	const struct rooms *rooms = subject;
+	const struct iface *iface = rooms->ifaces ? iface_by_name(rooms->ifaces, text) : NULL;
+
+	return iface ? json_integer((json_int_t)iface->idx) : NULL;
+}
+
+static void each_interface(void *subject, void (*word)(void *arg, const char *text), void *arg)
+{
+	const struct rooms *rooms = subject;
+
+	if (!rooms->ifaces)
+		return;
+	for (struct iface *i = iface_next(rooms->ifaces, 0); i; i = iface_next(rooms->ifaces, i->idx + 1))
+		word(arg, i->name);
+}
+
+static const struct ctl_type interface_type = {
+	"interface", "an interface, see show interface", parse_interface, each_interface};
+
+static int run_show_version(struct ctl_call *call)
+{
+	call->result = json_pack("{s:s, s:s, s:i, s:i}", "program", "ginnel", "version", GINNEL_VERSION, "pid",
+		(int)getpid(), "uid", (int)getuid());
+	return 0;
+}
+
+static void print_show_version(const json_t *result, FILE *out)
+{
+	fprintf(out, "ginnel v%s (pid %d, uid %d)\n", json_string_value(json_object_get(result, "version")),
+		(int)json_integer_value(json_object_get(result, "pid")),
+		(int)json_integer_value(json_object_get(result, "uid")));
+}
+
+static const struct ctl_command program_rows[] = {
+	{"show version", "What runs here", run_show_version, print_show_version},
+	{0},
+};
+
+static const struct ctl_table program_commands = {program_rows};
+
+void commands_add(struct ctl *ctl, struct rooms *rooms)
+{
+	ctl_add_type(ctl, &interface_type, rooms);
+	ctl_add_table(ctl, &program_commands, rooms);
+	ctl_add_table(ctl, &interface_commands, rooms->ports);
+	ctl_add_table(ctl, &vhost_commands, rooms->ports);
+	ctl_add_table(ctl, &bridge_commands, rooms->bridges);
+	ctl_add_table(ctl, &worker_commands, rooms->workers);
+}

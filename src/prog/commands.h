@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* commands - the list of all tables of commands, and the rooms they work on. */
+#ifndef GINNEL_PROG_COMMANDS_H
+#define GINNEL_PROG_COMMANDS_H
+
+#include "bridge/bridge.h"
+#include "ctl/ctl.h"
+#include "port/port.h"
+#include "worker/worker.h"
+
+/* Any room may be missing (NULL) when only the words are wanted, as for the manual page. */
+struct rooms {
+	struct iface_table *ifaces;
+	struct bridges *bridges;
+	struct workers *workers;
+	struct ports *ports;
+};
+
+void commands_add(struct ctl *ctl, struct rooms *rooms);
+
+#endif

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* ginneld - the daemon: makes the rooms in order, runs the control loop, takes them down in reverse. */
+#include "base/log.h"
+#include "ctl/api_path.h"
+#include "ctl/server.h"
+#include "os/clock.h"
+#include "os/guard.h"
+#include "os/unix.h"
+#include "prog/commands.h"
+#include "prog/options.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/random.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+struct daemon {
+	const struct options *options;
+	struct loop *loop;
+	struct ctl *ctl;
+	struct ctl_server *server;
+	struct ports port_list;
+	struct rooms rooms;
+	struct loop_watch signals, lost_memory;
+	struct loop_timer age;
+};
+
+static void on_signal(void *arg, uint32_t events)
+{
+	struct daemon *d = arg;
+	struct signalfd_siginfo info;
+
+	if (read(d->signals.fd, &info, sizeof(info)) == sizeof(info))
+		log_info("ginneld: %s, ending", strsignal((int)info.ssi_signo));
+	loop_stop(d->loop);
+}
+
+static void on_lost_memory(void *arg, uint32_t events)
+{
+	struct daemon *d = arg;
+	uint64_t n;
+	ssize_t got = read(d->lost_memory.fd, &n, sizeof(n));
+
+	(void)got;
+	ports_check_memory(d->rooms.ports);
+}
+
+static void on_age(void *arg)
+{
+	struct daemon *d = arg;
+
+	bridges_age(d->rooms.bridges, loop_now(d->loop));
+	loop_timer_set(d->loop, &d->age, loop_now(d->loop) + NS_PER_S);
+}
+
+/* SIGTERM and SIGINT come through the loop; they are blocked before any thread starts. */
+static int take_signals(struct daemon *d)
+{
+	sigset_t set;
+	int fd;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	loop_watch_init(&d->signals, on_signal, d);
+	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return fd < 0 ? -errno : loop_watch_add(d->loop, &d->signals, fd, EPOLLIN);
+}
+
+static int guard_memory(struct daemon *d)
+{
+	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	int err;
+
+	if (fd < 0)
+		return -errno;
+	err = guard_start(fd);
+	if (err)
+		return err;
+	loop_watch_init(&d->lost_memory, on_lost_memory, d);
+	return loop_watch_add(d->loop, &d->lost_memory, fd, EPOLLIN);
+}
+
+static uint64_t random_seed(void)
+{
+	uint64_t seed = clock_now_ns();
+
+	/* unpredictable if the kernel can, different at least if not */
+	if (getrandom(&seed, sizeof(seed), GRND_NONBLOCK) < 0)
+		log_warning("ginneld: no random numbers from the kernel yet");
+	return seed;
+}
+
+static int make_rooms(struct daemon *d)
+{
+	struct rooms *r = &d->rooms;
+	struct workers_config config = d->options->workers;
+	int err;
+
+	r->ifaces = iface_table_create(config.n);
+	if (!r->ifaces)
+		return -ENOMEM;
+	r->bridges = bridges_create(r->ifaces, random_seed());
+	if (!r->bridges)
+		return -ENOMEM;
+	config.ifaces = r->ifaces;
+	config.bridges = r->bridges;
+	err = workers_create(&r->workers, &config);
+	if (err)
+		return err;
+	ports_init(&d->port_list, &(struct ports_config){
+					  .loop = d->loop,
+					  .ifaces = r->ifaces,
+					  .placer = &workers_placer,
+					  .placer_subject = r->workers,
+					  .n_workers = config.n,
+					  .seed = random_seed(),
+				  });
+	r->ports = &d->port_list;
+	return workers_start(r->workers);
+}
+
+static void unmake_rooms(struct daemon *d)
+{
+	struct rooms *r = &d->rooms;
+
+	if (r->ports)
+		ports_fini(r->ports);
+	if (r->workers)
+		workers_destroy(r->workers);
+	if (r->bridges)
+		bridges_destroy(r->bridges);
+	iface_table_destroy(r->ifaces);
+}
+
+static int daemon_start(struct daemon *d)
+{
+	int err = loop_create(&d->loop);
+
+	if (err == 0)
+		err = take_signals(d);
+	if (err == 0)
+		err = guard_memory(d);
+	if (err == 0)
+		err = make_rooms(d);
+	if (err == 0)
+		err = ctl_create(&d->ctl);
+	if (err) {
+		log_error("ginneld: cannot start: %s", strerror(-err));
+		return err;
+	}
+	commands_add(d->ctl, &d->rooms);
+	loop_timer_init(&d->age, on_age, d);
+	on_age(d);
+	return 0;
+}
+
+/* The startup file is done before the control socket exists: who can connect finds everything in place. */
+static int daemon_open(struct daemon *d)
+{
+	char why[512];
+	int err;
+
+	if (d->options->startup && ctl_exec_file(d->ctl, d->options->startup, NULL, why) != 0) {
+		log_error("ginneld: %s", why);
+		return -EINVAL;
+	}
+	err = ctl_server_start(&d->server, d->loop, d->ctl, d->options->api_socket);
+	if (err) {
+		log_error("ginneld: %s", unix_explain(err, d->options->api_socket, why, sizeof(why)));
+		return err;
+	}
+	log_info("ginneld: ready, %u worker%s, control socket %s", d->options->workers.n,
+		d->options->workers.n == 1 ? "" : "s", d->options->api_socket);
+	return 0;
+}
+
+static void daemon_end(struct daemon *d)
+{
+	if (d->server)
+		ctl_server_stop(d->server);
+	unmake_rooms(d);
+	ctl_destroy(d->ctl);
+	loop_destroy(d->loop);
+}
+
+static int print_man(void)
+{
+	struct rooms none = {0};
+	struct ctl *ctl;
+
+	if (ctl_create(&ctl) != 0)
+		return EXIT_FAILURE;
+	commands_add(ctl, &none);
+	ctl_print_man(ctl, stdout);
+	ctl_destroy(ctl);
+	return EXIT_SUCCESS;
+}
+
+int main(int argc, char **argv)
+{
+	struct options options;
+	struct daemon d = {.options = &options};
+	int status = EXIT_FAILURE;
+
+	switch (options_parse(&options, argc, argv)) {
+	case OPTIONS_RUN:
+		break;
+	case OPTIONS_PRINT_MAN:
+		return print_man();
+	case OPTIONS_DONE:
+		return EXIT_SUCCESS;
+	case OPTIONS_WRONG:
+		return 2;
+	}
+	if (daemon_start(&d) == 0 && daemon_open(&d) == 0 && loop_run(d.loop) == 0)
+		status = EXIT_SUCCESS;
+	daemon_end(&d);
+	return status;
+}

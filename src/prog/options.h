@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* options - ginneld's command line. */
+#ifndef GINNEL_PROG_OPTIONS_H
+#define GINNEL_PROG_OPTIONS_H
+
+#include "ctl/api_path.h"
+#include "worker/worker.h"
+
+struct options {
+	char api_socket[API_PATH_SIZE];
+	const char *startup; /* NULL: none */
+	struct workers_config workers; /* n, cpus, polling, spin_ns are filled in */
+};
+
+enum options_verdict {
+	OPTIONS_RUN,
+	OPTIONS_PRINT_MAN,
+	OPTIONS_DONE,  /* help or version was printed */
+	OPTIONS_WRONG, /* said why on standard error */
+};
+
+enum options_verdict options_parse(struct options *o, int argc, char **argv);
+
+#endif

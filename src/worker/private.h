@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* private - what a worker is; for worker/ only. */
+#ifndef GINNEL_WORKER_PRIVATE_H
+#define GINNEL_WORKER_PRIVATE_H
+
+#include "os/waker.h"
+#include "worker/turn.h"
+#include "worker/worker.h"
+
+#include <pthread.h>
+
+struct worker {
+	struct workers *workers;
+	uint32_t idx;
+	int cpu;
+	bool started;
+	bool stop; /* relaxed atomic */
+	pthread_t thread;
+	struct waker waker;
+	const struct rx_list *list; /* rcu_publish() */
+	struct turn_runner runner;
+	uint64_t sleeps;
+	/* show runtime: what the counters were at the last clear */
+	struct turn_counters cleared;
+	uint64_t sleeps_cleared;
+};
+
+struct workers {
+	uint32_t n;
+	bool polling;
+	uint64_t spin_ns;
+	uint64_t cleared_ns;
+	struct worker workers[WORKER_MAX];
+};
+
+#endif

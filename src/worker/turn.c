@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "worker/turn.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Buffers one queue may bring per turn: a busy guest leaves room for the others. */
+#define RX_BUDGET 64
+
+static void drop_packets(void *subject, struct turn *turn, const struct vec *vec)
+{
+	for (uint32_t i = 0; i < vec->n; i++) {
+		const struct pkt *pkt = vec->pkts[i];
+
+		iface_count(&turn_lane(turn, pkt->rx)->counters.drops[pkt->drop], 1);
+	}
+}
+
+/* The road, in order. The bridge's stages work on the bridges, the others on the turn alone. */
+static stage_fn *const stages[STAGE_COUNT] = {
+	[STAGE_ETH_INPUT] = eth_input,
+	[STAGE_BRIDGE_INPUT] = bridge_input,
+	[STAGE_BRIDGE_OUTPUT] = bridge_output,
+	[STAGE_PORT_OUTPUT] = port_output,
+	[STAGE_DROP] = drop_packets,
+};
+
+static inline uint64_t clocks(void)
+{
+#if defined(__x86_64__)
+	return __builtin_ia32_rdtsc();
+#elif defined(__aarch64__)
+	uint64_t t;
+
+	__asm__ volatile("mrs %0, cntvct_el0" : "=r"(t));
+	return t;
+#else
+	return 0;
+#endif
+}
+
+int turn_runner_init(struct turn_runner *r, uint32_t worker, struct bridges *bridges)
+{
+	*r = (struct turn_runner){.bridges = bridges};
+	r->turn = aligned_alloc(CACHE_LINE, sizeof(*r->turn));
+	if (!r->turn)
+		return -ENOMEM;
+	memset(r->turn, 0, sizeof(*r->turn));
+	r->turn->worker = worker;
+	return 0;
+}
+
+void turn_runner_fini(struct turn_runner *r)
+{
+	free(r->turn);
+}
+
+static void count_stage(struct stage_counters *c, uint64_t packets, uint64_t since)
+{
+	iface_count(&c->calls, 1);
+	iface_count(&c->vectors, packets);
+	iface_count(&c->clocks, clocks() - since);
+}
+
+static void run_stages(struct turn_runner *r)
+{
+	struct turn *turn = r->turn;
+
+	for (enum stage s = 0; s < STAGE_COUNT; s++) {
+		struct vec *vec = &turn->vecs[s];
+		uint64_t since, n = vec->n;
+
+		if (s == STAGE_PORT_OUTPUT) /* its packets wait in the interfaces' lanes */
+			n = turn->n_out;
+		if (n == 0)
+			continue;
+		since = clocks();
+		stages[s](r->bridges, turn, vec);
+		count_stage(&r->counters.stages[s], s == STAGE_PORT_OUTPUT ? turn->n_sent : n, since);
+		vec->n = 0;
+	}
+}
+
+uint32_t turn_run(struct turn_runner *r, const struct rx_list *list, uint64_t now_ns)
+{
+	uint16_t received[RXQ_MAX];
+	uint32_t n_received = 0, taken = 0;
+	uint64_t since = clocks();
+
+	turn_begin(r->turn, now_ns);
+	iface_count(&r->counters.turns, 1);
+	if (r->first >= list->n)
+		r->first = 0;
+	for (uint32_t i = 0; i < list->n && turn_room(r->turn) > 0; i++) {
+		uint32_t at = r->first + i < list->n ? r->first + i : r->first + i - list->n;
+		const struct rxq *q = &list->rxqs[at];
+		uint32_t n = q->port->ops->rx(q->port, q->queue, r->turn, RX_BUDGET);
+
+		if (n > 0)
+			received[n_received++] = (uint16_t)at;
+		taken += n;
+	}
+	r->first++;
+	if (taken == 0)
+		return 0;
+	iface_count(&r->counters.busy_turns, 1);
+	count_stage(&r->counters.input, taken, since);
+	run_stages(r);
+	since = clocks();
+	for (uint32_t i = 0; i < n_received; i++) {
+		const struct rxq *q = &list->rxqs[received[i]];
+
+		q->port->ops->rx_done(q->port, q->queue);
+	}
+	iface_count(&r->counters.input.clocks, clocks() - since);
+	return taken;
+}

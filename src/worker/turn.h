@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * turn - runs one turn: receive, stages, done. Has no thread and asks no clock, so tests run turns by hand.
+ */
+#ifndef GINNEL_WORKER_TURN_H
+#define GINNEL_WORKER_TURN_H
+
+#include "bridge/bridge.h"
+#include "port/port.h"
+
+#include <stdint.h>
+
+/* Receive queues one worker may poll. */
+#define RXQ_MAX 1024
+
+struct rxq {
+	struct port *port;
+	uint32_t queue;
+};
+
+/* Never changes once published to a worker. */
+struct rx_list {
+	uint32_t n;
+	struct rxq rxqs[];
+};
+
+/* Written by the worker, read by control (relaxed atomics). */
+struct stage_counters {
+	uint64_t calls;
+	uint64_t vectors; /* packets */
+	uint64_t clocks;  /* CPU cycles by the time stamp counter */
+};
+
+struct turn_counters {
+	uint64_t turns;
+	uint64_t busy_turns;
+	struct stage_counters input; /* receiving and giving back */
+	struct stage_counters stages[STAGE_COUNT];
+};
+
+struct turn_runner {
+	struct turn *turn;
+	struct bridges *bridges;
+	uint32_t first; /* the queue to begin with: each in its turn */
+	struct turn_counters counters;
+};
+
+/* 0 or -ENOMEM. */
+int turn_runner_init(struct turn_runner *r, uint32_t worker, struct bridges *bridges);
+void turn_runner_fini(struct turn_runner *r);
+
+/* One turn over the queues of list. Returns the buffers taken; 0 means there was nothing to do. */
+uint32_t turn_run(struct turn_runner *r, const struct rx_list *list, uint64_t now_ns);
+
+#endif

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "worker/worker.h"
+
+#include "os/clock.h"
+#include "os/rcu.h"
+#include "os/thread.h"
+#include "worker/private.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct rx_list no_queues;
+
+/* Returns true when a peer has something, or will not tell us: then there must be no sleep. */
+static bool arm_all(const struct rx_list *list)
+{
+	bool work = false;
+
+	for (uint32_t i = 0; i < list->n; i++) {
+		const struct rxq *q = &list->rxqs[i];
+
+		work |= q->port->ops->rx_arm(q->port, q->queue);
+	}
+	return work;
+}
+
+static void disarm_all(const struct rx_list *list)
+{
+	for (uint32_t i = 0; i < list->n; i++) {
+		const struct rxq *q = &list->rxqs[i];
+
+		q->port->ops->rx_disarm(q->port, q->queue);
+	}
+}
+
+/* Arm, look again, then sleep. Control may replace the list meanwhile; it wakes us then. */
+static void worker_sleep(struct worker *w)
+{
+	const struct rx_list *list = rcu_load(w->list);
+
+	if (!arm_all(list)) {
+		iface_count(&w->sleeps, 1);
+		rcu_sleep();
+		waker_wait(&w->waker, UINT64_MAX);
+		rcu_woke();
+		list = rcu_load(w->list);
+	}
+	disarm_all(list);
+}
+
+static void *worker_main(void *arg)
+{
+	struct worker *w = arg;
+	uint64_t last_work_ns = clock_now_ns();
+
+	rcu_reader_start();
+	while (!__atomic_load_n(&w->stop, __ATOMIC_RELAXED)) {
+		uint64_t now_ns = clock_now_ns();
+
+		if (turn_run(&w->runner, rcu_load(w->list), now_ns) > 0) {
+			last_work_ns = now_ns;
+		} else if (!w->workers->polling && now_ns - last_work_ns >= w->workers->spin_ns) {
+			worker_sleep(w);
+			last_work_ns = clock_now_ns();
+		}
+		rcu_quiet();
+	}
+	rcu_reader_stop();
+	return NULL;
+}
+
+static int worker_init(struct workers *ws, struct worker *w, uint32_t idx, const struct workers_config *config)
+{
+	int err;
+
+	*w = (struct worker){.workers = ws, .idx = idx, .cpu = config->cpus[idx], .list = &no_queues};
+	err = turn_runner_init(&w->runner, idx, config->bridges);
+	if (err)
+		return err;
+	err = waker_init(&w->waker);
+	if (err)
+		turn_runner_fini(&w->runner);
+	return err;
+}
+
+static void worker_fini(struct worker *w)
+{
+	ASSERT(w->list->n == 0);
+	if (w->list != &no_queues)
+		free((void *)(uintptr_t)w->list);
+	waker_fini(&w->waker);
+	turn_runner_fini(&w->runner);
+}
+
+int workers_create(struct workers **out, const struct workers_config *config)
+{
+	struct workers *ws = calloc(1, sizeof(*ws));
+	int err = 0;
+
+	if (!ws)
+		return -ENOMEM;
+	ws->polling = config->polling;
+	ws->spin_ns = config->spin_ns;
+	ws->cleared_ns = clock_now_ns();
+	for (; ws->n < config->n && err == 0; ws->n += err == 0)
+		err = worker_init(ws, &ws->workers[ws->n], ws->n, config);
+	if (err) {
+		workers_destroy(ws);
+		return err;
+	}
+	*out = ws;
+	return 0;
+}
+
+int workers_start(struct workers *ws)
+{
+	char name[32];
+
+	for (uint32_t i = 0; i < ws->n; i++) {
+		struct worker *w = &ws->workers[i];
+		int err;
+
+		snprintf(name, sizeof(name), "worker %u", i);
+		err = thread_start(&w->thread, name, w->cpu, worker_main, w);
+		if (err)
+			return err;
+		w->started = true;
+	}
+	return 0;
+}
+
+void workers_destroy(struct workers *ws)
+{
+	for (uint32_t i = 0; i < ws->n; i++) {
+		struct worker *w = &ws->workers[i];
+
+		if (w->started) {
+			__atomic_store_n(&w->stop, true, __ATOMIC_RELAXED);
+			waker_wake(&w->waker);
+			pthread_join(w->thread, NULL);
+		}
+		worker_fini(w);
+	}
+	free(ws);
+}
+
+/* --- which queue is polled where --- */
+
+static struct worker *least_loaded(struct workers *ws)
+{
+	struct worker *best = &ws->workers[0];
+
+	for (uint32_t i = 1; i < ws->n; i++)
+		if (ws->workers[i].list->n < best->list->n)
+			best = &ws->workers[i];
+	return best;
+}
+
+/* Gives the worker a new list and frees the old one when it has let go of it. */
+static void replace_list(struct worker *w, struct rx_list *list)
+{
+	const struct rx_list *old = w->list;
+
+	rcu_publish(w->list, list);
+	rcu_wait();
+	if (old != &no_queues)
+		free((void *)(uintptr_t)old);
+	waker_wake(&w->waker);
+}
+
+static int workers_poll(void *subject, struct port *port, uint32_t queue)
+{
+	struct workers *ws = subject;
+	struct worker *w = least_loaded(ws);
+	uint32_t n = w->list->n;
+	struct rx_list *list;
+
+	if (n == RXQ_MAX)
+		return -ENOSPC;
+	list = malloc(sizeof(*list) + (n + 1) * sizeof(list->rxqs[0]));
+	if (!list)
+		return -ENOMEM;
+	list->n = n + 1;
+	memcpy(list->rxqs, w->list->rxqs, n * sizeof(list->rxqs[0]));
+	list->rxqs[n] = (struct rxq){.port = port, .queue = queue};
+	replace_list(w, list);
+	port->rx_waker[queue] = &w->waker;
+	port->rx_worker[queue] = w->idx;
+	return 0;
+}
+
+static void workers_unpoll(void *subject, struct port *port, uint32_t queue)
+{
+	struct workers *ws = subject;
+	struct worker *w = &ws->workers[port->rx_worker[queue]];
+	struct rx_list *list = malloc(sizeof(*list) + w->list->n * sizeof(list->rxqs[0]));
+
+	ASSERT(list); /* a list of a few entries, with an older one to be freed right after */
+	list->n = 0;
+	for (uint32_t i = 0; i < w->list->n; i++)
+		if (w->list->rxqs[i].port != port || w->list->rxqs[i].queue != queue)
+			list->rxqs[list->n++] = w->list->rxqs[i];
+	replace_list(w, list);
+}
+
+const struct port_placer workers_placer = {
+	.start = workers_poll,
+	.stop = workers_unpoll,
+};

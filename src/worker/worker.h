@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * worker - the threads that move packets, each running one turn after the other:
+ *
+ *	take frames from the receive queues it polls --> stages from top to bottom --> buffers go home
+ *
+ * What a worker polls is a list that control replaces as a whole under RCU; a turn never waits for control.
+ *
+ * Sleep is adaptive: a worker polls while there is work and for `spin` after the last, then asks all its queues
+ * for notifications, looks once more, and sleeps. With polling forced it never sleeps.
+ */
+#ifndef GINNEL_WORKER_WORKER_H
+#define GINNEL_WORKER_WORKER_H
+
+#include "bridge/bridge.h"
+#include "port/port.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define WORKER_ANY_CPU (-1)
+
+struct workers;
+
+struct workers_config {
+	uint32_t n; /* 1 .. WORKER_MAX */
+	int cpus[WORKER_MAX]; /* WORKER_ANY_CPU: wherever the kernel likes */
+	bool polling; /* never sleep */
+	uint64_t spin_ns; /* how long to look for more work before sleeping */
+	struct iface_table *ifaces;
+	struct bridges *bridges;
+};
+
+/* Makes the workers; they start with workers_start(). 0 or -errno. */
+int workers_create(struct workers **out, const struct workers_config *config);
+int workers_start(struct workers *ws);
+/* Ends the threads; nothing may be polled any more. */
+void workers_destroy(struct workers *ws);
+
+/* How ports get their queues polled; its subject is struct workers. The least loaded worker takes a new queue. */
+extern const struct port_placer workers_placer;
+
+extern const struct ctl_table worker_commands; /* subject: struct workers */
+
+#endif
