@@ -4,8 +4,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define NS_PER_S 1000000000ull
-
 struct bridges *bridges_create(struct iface_table *ifaces, uint64_t seed)
 {
 	struct bridges *b = calloc(1, sizeof(*b));

@@ -5,12 +5,12 @@
  *	bridge-input    learns the source address, looks up the destination: one interface, or a flood
  *	bridge-output   hands the packet to that interface, or to each member but the one it came from
  *
- * An interface is in one domain at most; being in one is its mode (IFACE_MODE_BRIDGE), and iface->l2 says as what.
- * Frames are forwarded as they are, tags and all, link-local groups (LACP, LLDP) too. Members of the same split
- * horizon group (not 0) do not see each other.
+ * An interface is in one domain at most; being in one is its mode (IFACE_MODE_BRIDGE), and iface->l2 says
+ * as what. Frames are forwarded as they are, tags and all, link-local groups (LACP, LLDP) too. Members of
+ * the same split horizon group (not 0) do not see each other.
  *
- * Threads: the stages run in any worker, everything else in control. What workers read is swapped under RCU, so control
- * calls that change members wait until each worker has ended its turn.
+ * Threads: the stages run in any worker, everything else in control. What workers read is swapped under
+ * RCU, so control calls that change members wait until each worker has ended its turn.
  */
 #ifndef GINNEL_BRIDGE_BRIDGE_H
 #define GINNEL_BRIDGE_BRIDGE_H
@@ -19,9 +19,9 @@
 #include "pkt/turn.h"
 
 #define BRIDGE_DOMAINS_MAX 1024
-#define BRIDGE_ID_MAX      16777215
+#define BRIDGE_ID_MAX	   16777215
 
-#define BRIDGE_DEFAULT_AGE_S       300
+#define BRIDGE_DEFAULT_AGE_S	   300
 #define BRIDGE_DEFAULT_LEARN_LIMIT 16384
 
 struct bridges;
@@ -38,11 +38,11 @@ enum bridge_setting {
 
 struct bridge_config {
 	uint32_t settings; /* enum bridge_setting bits */
-	uint32_t age_s;    /* 0: addresses stay for ever */
+	uint32_t age_s;	   /* 0: addresses stay for ever */
 	uint32_t learn_limit;
 };
 
-#define BRIDGE_DEFAULT_CONFIG                                                                                \
+#define BRIDGE_DEFAULT_CONFIG \
 	((struct bridge_config){BRIDGE_ALL, BRIDGE_DEFAULT_AGE_S, BRIDGE_DEFAULT_LEARN_LIMIT})
 
 /* NULL when out of memory. The seed is for the tables of addresses, which guests must not guess. */
@@ -66,7 +66,7 @@ void bridge_domain_set_age(struct bridge_domain *d, uint32_t age_s);
 /* At most MAC_TABLE_LIMIT_MAX. 0, -ENOMEM or -ENOSPC. */
 int bridge_domain_set_learn_limit(struct bridge_domain *d, uint32_t learn_limit);
 
-/* Takes the interface out of the domain it was in. 0, -EINVAL (local0) or -ENOMEM, then it is in none. */
+/* Takes the interface out of the domain it was in. 0, or -EINVAL (local0), or -ENOMEM: then it is in none. */
 int bridge_attach(struct bridge_domain *d, struct iface *iface, uint8_t shg);
 /* It leaves its domain, and its addresses are forgotten, static ones too. */
 void bridge_detach(struct iface *iface);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What bridge-input and bridge-output cost per packet, full vectors of known unicast. Prints, judges nothing. */
+/*
+ * What bridge-input and bridge-output cost per packet, full vectors of known unicast. Prints, judges
+ * nothing.
+ */
 #include "bridge/bridge.h"
 
 #include "base/random.h"
@@ -11,7 +14,7 @@
 #include <time.h>
 
 #define N_IFACES 16
-#define N_TURNS  20000
+#define N_TURNS	 20000
 
 struct bench {
 	struct bridges *bridges;
@@ -48,17 +51,19 @@ static void must(bool ok, const char *what)
 	exit(1);
 }
 
-static void bench_open(struct bench *b)
+static void bench_open(struct bench *b, uint32_t n_macs)
 {
+	struct bridge_config config = BRIDGE_DEFAULT_CONFIG;
 	struct bridge_domain *d;
 
 	memset(b, 0, sizeof(*b));
+	config.learn_limit = max_u32(config.learn_limit, n_macs);
 	random_init(&b->random, 1);
 	b->table = iface_table_create(1);
 	must(b->table, "iface_table_create");
 	b->bridges = bridges_create(b->table, 7);
 	must(b->bridges, "bridges_create");
-	must(bridge_domain_create(b->bridges, 1, &BRIDGE_DEFAULT_CONFIG, &d) == 0, "bridge_domain_create");
+	must(bridge_domain_create(b->bridges, 1, &config, &d) == 0, "bridge_domain_create");
 	for (int i = 0; i < N_IFACES; i++) {
 		snprintf(b->ifaces[i].name, sizeof(b->ifaces[i].name), "if%d", i);
 		must(iface_add(b->table, &b->ifaces[i]) == 0, "iface_add");
@@ -126,7 +131,7 @@ static void run(uint32_t n_macs, const char *what)
 	uint64_t sum[2] = {0}, best[2] = {UINT64_MAX, UINT64_MAX};
 	struct bench b;
 
-	bench_open(&b);
+	bench_open(&b, n_macs);
 	teach(&b, n_macs);
 	for (int i = 0; i < N_TURNS; i++) {
 		uint64_t t[3];
@@ -157,5 +162,6 @@ int main(void)
 	run(2, "2 addresses, one flow");
 	run(1000, "1000 addresses");
 	run(16384, "16384 addresses, table full");
+	run(262144, "262144 addresses, table full");
 	return 0;
 }

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #define AGE_MINUTES_MAX 65535
-#define SHG_MAX         255
+#define SHG_MAX		255
 
 static bool read_age(struct ctl_call *call, uint32_t *age_s)
 {
@@ -45,12 +45,14 @@ static int create(struct ctl_call *call, const struct bridge_config *config, str
 	case 0:
 		return 0;
 	case -EEXIST:
-		return ctl_fail(call, "bridge domain %" PRIu32 " exists: change it with set bridge-domain", id);
+		return ctl_fail(
+			call, "bridge domain %" PRIu32 " exists: change it with set bridge-domain", id);
 	case -ERANGE:
 		return ctl_fail(call, "%" PRIu32 " is too large for a bridge domain: give at most %d", id,
 			BRIDGE_ID_MAX);
 	case -ENOSPC:
-		return ctl_fail(call, "there are %d bridge domains already: delete one first", BRIDGE_DOMAINS_MAX);
+		return ctl_fail(
+			call, "there are %d bridge domains already: delete one first", BRIDGE_DOMAINS_MAX);
 	default:
 		return ctl_fail(call, "out of memory: give a smaller learn-limit");
 	}
@@ -65,7 +67,8 @@ static int run_delete(struct ctl_call *call)
 	if (bridge_domain_delete(d) == 0)
 		return 0;
 	return ctl_fail(call,
-		"bridge domain %" PRIu32 " has %" PRIu32 " interfaces: take them out first, with set interface l3 %s",
+		"bridge domain %" PRIu32 " has %" PRIu32
+		" interfaces: take them out first, with set interface l3 %s",
 		d->id, d->members->n, d->members->list[0]->iface->name);
 }
 
@@ -156,10 +159,11 @@ static int run_attach(struct ctl_call *call)
 	if (!iface)
 		return -1;
 	if (shg > SHG_MAX)
-		return ctl_fail(call, "%" PRIu64 " is too large for a split horizon group: give at most %d", shg,
-			SHG_MAX);
+		return ctl_fail(call, "%" PRIu64 " is too large for a split horizon group: give at most %d",
+			shg, SHG_MAX);
 	if (iface->idx == 0)
-		return ctl_fail(call, "%s cannot be bridged: name an interface that carries packets", iface->name);
+		return ctl_fail(
+			call, "%s cannot be bridged: name an interface that carries packets", iface->name);
 	if (!d && create(call, &BRIDGE_DEFAULT_CONFIG, &d) != 0)
 		return -1;
 	return bridge_attach(d, iface, (uint8_t)shg) == 0 ? 0 : ctl_fail(call, "out of memory");
@@ -176,6 +180,7 @@ static int run_detach(struct ctl_call *call)
 	return 0;
 }
 
+/* 0, -ENOSPC, or -1 after ctl_fail(). */
 static int fib_add(struct ctl_call *call, struct bridge_domain *d, uint64_t mac)
 {
 	const struct iface *iface;
@@ -187,10 +192,13 @@ static int fib_add(struct ctl_call *call, struct bridge_domain *d, uint64_t mac)
 		return -1;
 	if (!d->members->by_iface[iface->idx])
 		return ctl_fail(call,
-			"%s is not in bridge domain %" PRIu32 ": put it there with set interface l2 bridge %s %" PRIu32,
+			"%s is not in bridge domain %" PRIu32
+			": put it there with set interface l2 bridge %s %" PRIu32,
 			iface->name, d->id, iface->name, d->id);
 	if (ctl_has(call, "static"))
 		return mac_table_add_static(d->macs, mac, iface->idx);
+	/* A static entry would not be learned over. */
+	mac_table_del(d->macs, mac);
 	if (mac_table_learn(d->macs, mac, mac_table_hash(d->macs, mac), iface->idx, d->bridges->now_s) ==
 		MAC_LEARNED_FULL)
 		return -ENOSPC;
@@ -201,19 +209,22 @@ static int run_fib_add(struct ctl_call *call)
 {
 	struct bridge_domain *d = bridge_call_domain(call);
 	uint8_t bytes[MAC_LEN] = {0};
+	int err;
 
 	ctl_mac(call, "mac", bytes);
 	if (!d)
 		return -1;
 	if (mac_is_group(mac_load(bytes)))
-		return ctl_fail(call, "%s is a group address, which is always flooded: give one station's address",
+		return ctl_fail(call,
+			"%s is a group address, which is always flooded: give one station's address",
 			ctl_str(call, "mac", ""));
-	if (fib_add(call, d, mac_load(bytes)) == -ENOSPC)
+	err = fib_add(call, d, mac_load(bytes));
+	if (err == -ENOSPC)
 		return ctl_fail(call,
 			"the table of bridge domain %" PRIu32
 			" is full: raise it with set bridge-domain learn-limit, or flush it",
 			d->id);
-	return call->error[0] ? -1 : 0;
+	return err;
 }
 
 static int run_fib_del(struct ctl_call *call)
@@ -273,18 +284,21 @@ static int run_clear_fib(struct ctl_call *call)
 }
 
 static const struct ctl_command commands[] = {
-	{"create bridge-domain <bd-id:u32> [learn <learn:onoff>] [forward <forward:onoff>] [uu-flood <uu-flood:onoff>] "
-	 "[flood <flood:onoff>] [arp-term <arp-term:onoff>] [mac-age <mac-age:u32>] [learn-limit <learn-limit:u32>] "
+	{"create bridge-domain <bd-id:u32> [learn <learn:onoff>] [forward <forward:onoff>] [uu-flood "
+	 "<uu-flood:onoff>] "
+	 "[flood <flood:onoff>] [arp-term <arp-term:onoff>] [mac-age <mac-age:u32>] [learn-limit "
+	 "<learn-limit:u32>] "
 	 "[del]",
 		"make a switch; mac-age is in minutes", run_create, NULL},
 	{"delete bridge-domain <bd-id:u32>", "remove a switch that has no interfaces", run_delete, NULL},
-	{"set bridge-domain learn <bd-id:u32> [disable|<learn:onoff>]", "learn source addresses", run_set_learn, NULL},
+	{"set bridge-domain learn <bd-id:u32> [disable|<learn:onoff>]", "learn source addresses",
+		run_set_learn, NULL},
 	{"set bridge-domain forward <bd-id:u32> [disable|<forward:onoff>]",
 		"forward by address; when off, every unicast counts as unknown", run_set_forward, NULL},
 	{"set bridge-domain uu-flood <bd-id:u32> [disable|<uu-flood:onoff>]", "flood unknown unicast",
 		run_set_uu_flood, NULL},
-	{"set bridge-domain flood <bd-id:u32> [disable|<flood:onoff>]", "flood broadcast and multicast", run_set_flood,
-		NULL},
+	{"set bridge-domain flood <bd-id:u32> [disable|<flood:onoff>]", "flood broadcast and multicast",
+		run_set_flood, NULL},
 	{"set bridge-domain mac-age <bd-id:u32> <mac-age:u32>",
 		"forget addresses that were silent for so many minutes; 0: never", run_set_mac_age, NULL},
 	{"set bridge-domain learn-limit <bd-id:u32> <learn-limit:u32>", "learn at most so many addresses",
@@ -302,10 +316,10 @@ static const struct ctl_command commands[] = {
 		"say where an address is, or that its packets are unwanted", run_fib_add, NULL},
 	{"l2fib del <mac:mac> <bd-id:u32>", "forget an address", run_fib_del, NULL},
 	{"l2fib flush-mac all", "forget all learned addresses", run_flush_all, NULL},
-	{"l2fib flush-mac interface <interface:interface>", "forget the addresses learned behind an interface",
-		run_flush_iface, NULL},
-	{"l2fib flush-mac bridge-domain <bd-id:u32>", "forget the addresses learned in a switch", run_flush_domain,
-		NULL},
+	{"l2fib flush-mac interface <interface:interface>",
+		"forget the addresses learned behind an interface", run_flush_iface, NULL},
+	{"l2fib flush-mac bridge-domain <bd-id:u32>", "forget the addresses learned in a switch",
+		run_flush_domain, NULL},
 	{"clear l2fib", "forget all addresses, static ones too", run_clear_fib, NULL},
 	{0},
 };

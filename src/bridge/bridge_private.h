@@ -2,16 +2,18 @@
 /*
  * bridge_private - what the files behind bridge/bridge.h share: domains and members as workers see them.
  *
- * A domain has two lists of members: workers read one, control changes the other, publishes it and waits, so a change
- * needs no memory and cannot fail.
+ * A domain has two lists of members: workers read one, control changes the other, publishes it and waits,
+ * so a change needs no memory and cannot fail.
  */
 #ifndef GINNEL_BRIDGE_BRIDGE_PRIVATE_H
 #define GINNEL_BRIDGE_BRIDGE_PRIVATE_H
 
-#include "base/random.h"
 #include "bridge/bridge.h"
+
 #include "base/random.h"
 #include "os/rcu.h"
+
+#define NS_PER_S 1000000000ull
 
 /* An interface in a domain; what iface->l2 points to. Never changes. */
 struct bridge_member {
@@ -28,8 +30,8 @@ struct bridge_members {
 
 struct bridge_domain {
 	struct bridge_members *members; /* one of copies; rcu_load() */
-	struct mac_table *macs;         /* rcu_load() */
-	uint32_t settings;              /* relaxed atomic */
+	struct mac_table *macs;		/* rcu_load() */
+	uint32_t settings;		/* relaxed atomic */
 	/* control's own */
 	struct bridges *bridges;
 	uint32_t id;
@@ -41,7 +43,7 @@ struct bridge_domain {
 struct bridges {
 	struct iface_table *ifaces;
 	struct random random; /* seeds for tables */
-	uint32_t now_s; /* at the last bridges_age() */
+	uint32_t now_s;	      /* at the last bridges_age() */
 	struct bridge_domain *domains[BRIDGE_DOMAINS_MAX];
 };
 

@@ -19,8 +19,8 @@ static const struct column domain_columns[] = {{"BD-ID", 8}, {"Index", 7}, {"BSN
 	{"Learning", 9}, {"U-Forwrd", 9}, {"UU-Flood", 11}, {"Flooding", 9}, {"ARP-Term", 9}, {"arp-ufwd", 9},
 	{"Learn-co", 9}, {"Learn-li", 9}, {"BVI-Intf", 11}};
 
-static const struct column member_columns[] = {{"Interface", 30}, {"If-idx", 7}, {"ISN", 5}, {"SHG", 5}, {"BVI", 5},
-	{"TxFlood", 9}, {"VLAN-Tag-Rewrite", 30}};
+static const struct column member_columns[] = {{"Interface", 30}, {"If-idx", 7}, {"ISN", 5}, {"SHG", 5},
+	{"BVI", 5}, {"TxFlood", 9}, {"VLAN-Tag-Rewrite", 30}};
 
 static const struct column fib_columns[] = {{"Mac-Address", 19}, {"BD-Idx", 7}, {"If-Idx", 7}, {"BSN-ISN", 8},
 	{"Age(min)", 9}, {"static", 7}, {"filter", 7}, {"bvi", 5}, {"Interface-Name", 30}};
@@ -42,7 +42,8 @@ static void print_titles(FILE *out, const struct column *columns, size_t n, cons
 	fputc('\n', out);
 }
 
-static void print_cells(FILE *out, const struct column *columns, const struct cell *cells, size_t n, const char *gap)
+static void print_cells(
+	FILE *out, const struct column *columns, const struct cell *cells, size_t n, const char *gap)
 {
 	for (size_t i = 0; i < n; i++) {
 		fputs(i ? gap : "", out);
@@ -87,8 +88,9 @@ struct bridge_domain *bridge_call_domain(struct ctl_call *call)
 	struct bridge_domain *d = bridge_domain_find(call->subject, id);
 
 	if (!d)
-		ctl_fail(call, "there is no bridge domain %" PRIu32 ": make it with create bridge-domain %" PRIu32, id,
-			id);
+		ctl_fail(call,
+			"there is no bridge domain %" PRIu32 ": make it with create bridge-domain %" PRIu32,
+			id, id);
 	return d;
 }
 
@@ -115,8 +117,8 @@ static json_t *members_json(const struct bridge_domain *d)
 	for (uint32_t i = 0; i < d->members->n; i++) {
 		const struct bridge_member *m = d->members->list[i];
 
-		json_array_append_new(members, json_pack("{s:s, s:i, s:i}", "interface", m->iface->name, "if-index",
-						       (int)m->iface->idx, "shg", (int)m->shg));
+		json_array_append_new(members, json_pack("{s:s, s:i, s:i}", "interface", m->iface->name,
+						       "if-index", (int)m->iface->idx, "shg", (int)m->shg));
 	}
 	return members;
 }
@@ -124,11 +126,11 @@ static json_t *members_json(const struct bridge_domain *d)
 static json_t *domain_json(const struct bridge_domain *d, bool detail)
 {
 	uint32_t settings = bridge_settings(d);
-	json_t *json = json_pack("{s:i, s:i, s:i, s:b, s:b, s:b, s:b, s:i, s:i, s:I}", "bd-id", (int)d->id, "index",
-		(int)d->idx + 1, "mac-age", (int)(d->age_s / 60), "learn", settings & BRIDGE_LEARN, "forward",
-		settings & BRIDGE_FORWARD, "uu-flood", settings & BRIDGE_UU_FLOOD, "flood", settings & BRIDGE_FLOOD,
-		"learned", (int)mac_table_count_learned(d->macs), "learn-limit", (int)d->macs->learn_limit, "moves",
-		(json_int_t)mac_table_count_moves(d->macs));
+	json_t *json = json_pack("{s:i, s:i, s:i, s:b, s:b, s:b, s:b, s:i, s:i, s:I}", "bd-id", (int)d->id,
+		"index", (int)d->idx + 1, "mac-age", (int)(d->age_s / 60), "learn", settings & BRIDGE_LEARN,
+		"forward", settings & BRIDGE_FORWARD, "uu-flood", settings & BRIDGE_UU_FLOOD, "flood",
+		settings & BRIDGE_FLOOD, "learned", (int)mac_table_count_learned(d->macs), "learn-limit",
+		(int)d->macs->learn_limit, "moves", (json_int_t)mac_table_count_moves(d->macs));
 
 	if (detail)
 		json_object_set_new(json, "members", members_json(d));
@@ -147,7 +149,8 @@ int bridge_show_domains(struct ctl_call *call)
 
 		return d ? json_array_append_new(result, domain_json(d, detail)) : -1;
 	}
-	for (const struct bridge_domain *d = bridge_domain_next(b, 0); d; d = bridge_domain_next(b, d->idx + 1))
+	for (const struct bridge_domain *d = bridge_domain_next(b, 0); d;
+		d = bridge_domain_next(b, d->idx + 1))
 		json_array_append_new(result, domain_json(d, detail));
 	return 0;
 }
@@ -157,10 +160,10 @@ static void print_members(const json_t *members, FILE *out)
 	size_t i;
 	json_t *m;
 
-	json_array_foreach(members, i, m)
-	{
+	json_array_foreach (members, i, m) {
 		const struct cell cells[] = {string_cell(m, "interface"), number_cell(m, "if-index", ""),
-			text_cell("0"), number_cell(m, "shg", ""), text_cell("-"), text_cell("*"), text_cell("none")};
+			text_cell("0"), number_cell(m, "shg", ""), text_cell("-"), text_cell("*"),
+			text_cell("none")};
 
 		if (i == 0) {
 			fputc('\n', out);
@@ -174,7 +177,7 @@ static void print_members(const json_t *members, FILE *out)
 static struct cell age_cell(const json_t *domain)
 {
 	return json_integer_value(json_object_get(domain, "mac-age")) ? number_cell(domain, "mac-age", "")
-								       : text_cell("off");
+								      : text_cell("off");
 }
 
 void bridge_print_domains(const json_t *result, FILE *out)
@@ -184,8 +187,7 @@ void bridge_print_domains(const json_t *result, FILE *out)
 
 	if (json_array_size(result) == 0)
 		fputs("no bridge-domains in use\n", out);
-	json_array_foreach(result, i, d)
-	{
+	json_array_foreach (result, i, d) {
 		const struct cell cells[] = {number_cell(d, "bd-id", ""), number_cell(d, "index", ""),
 			text_cell("0"), age_cell(d), bool_cell(d, "learn", "on", "off"),
 			bool_cell(d, "forward", "on", "off"), bool_cell(d, "uu-flood", "flood", "drop"),
@@ -206,8 +208,8 @@ static json_t *entry_json(const struct bridge_domain *d, const struct mac_entry 
 	const struct iface *iface = e->is_filter ? NULL : iface_get(d->bridges->ifaces, e->iface_idx);
 	uint32_t now_s = max_u32(d->bridges->now_s, e->seen_s);
 	char text[MAC_TEXT_SIZE];
-	json_t *json = json_pack("{s:s, s:i, s:i, s:b, s:b}", "mac", mac_format(text, e->mac), "bd-id", (int)d->id,
-		"bd-index", (int)d->idx + 1, "static", e->is_static, "filter", e->is_filter);
+	json_t *json = json_pack("{s:s, s:i, s:i, s:b, s:b}", "mac", mac_format(text, e->mac), "bd-id",
+		(int)d->id, "bd-index", (int)d->idx + 1, "static", e->is_static, "filter", e->is_filter);
 
 	if (iface) {
 		json_object_set_new(json, "interface", json_string(iface->name));
@@ -249,8 +251,8 @@ int bridge_show_fib(struct ctl_call *call)
 		fib.entries = json_array();
 	for (; d; d = one ? NULL : bridge_domain_next(b, d->idx + 1))
 		fib_add_domain(&fib, d);
-	call->result = json_pack("{s:I, s:I, s:I}", "total", (json_int_t)fib.n, "learned", (json_int_t)fib.n_learned,
-		"learn-limit", (json_int_t)fib.learn_limit);
+	call->result = json_pack("{s:I, s:I, s:I}", "total", (json_int_t)fib.n, "learned",
+		(json_int_t)fib.n_learned, "learn-limit", (json_int_t)fib.learn_limit);
 	if (fib.entries)
 		json_object_set_new(call->result, "entries", fib.entries);
 	return 0;
@@ -260,9 +262,9 @@ static void print_entry(const json_t *e, FILE *out)
 {
 	bool is_static = json_is_true(json_object_get(e, "static"));
 	const struct cell cells[] = {string_cell(e, "mac"), number_cell(e, "bd-index", ""),
-		number_cell(e, "if-index", "-1"), text_cell("0/0"), number_cell(e, "age", is_static ? "no" : "-"),
-		bool_cell(e, "static", "*", "-"), bool_cell(e, "filter", "*", "-"), text_cell("-"),
-		string_cell(e, "interface")};
+		number_cell(e, "if-index", "-1"), text_cell("0/0"),
+		number_cell(e, "age", is_static ? "no" : "-"), bool_cell(e, "static", "*", "-"),
+		bool_cell(e, "filter", "*", "-"), text_cell("-"), string_cell(e, "interface")};
 
 	static_assert(ARRAY_LEN(cells) == ARRAY_LEN(fib_columns), "a cell per column");
 	print_cells(out, fib_columns, cells, ARRAY_LEN(cells), "");
@@ -281,7 +283,7 @@ void bridge_print_fib(const json_t *result, FILE *out)
 	}
 	if (entries)
 		print_titles(out, fib_columns, ARRAY_LEN(fib_columns), "");
-	json_array_foreach(entries, i, e)
+	json_array_foreach (entries, i, e)
 		print_entry(e, out);
 	fprintf(out, "L2FIB total/learned entries: %" JSON_INTEGER_FORMAT "/%s  Learn limit: %s\n", total,
 		number_cell(result, "learned", "").text, number_cell(result, "learn-limit", "").text);
@@ -317,8 +319,7 @@ void bridge_print_mode(const json_t *result, FILE *out)
 	size_t i;
 	json_t *m;
 
-	json_array_foreach(result, i, m)
-	{
+	json_array_foreach (result, i, m) {
 		fprintf(out, "%s %s", string_cell(m, "mode").text, string_cell(m, "interface").text);
 		if (json_object_get(m, "bd-id"))
 			fprintf(out, " bd_id %s shg %s", number_cell(m, "bd-id", "").text,

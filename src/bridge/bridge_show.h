@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * bridge_show - the commands that tell what bridges do: a handler makes JSON, a printer makes VPP's columns of it.
+ * bridge_show - the commands that tell what bridges do: a handler makes JSON, a printer makes VPP's columns
+ * of it.
  *
- * VPP's columns for what we have not (sequence numbers, ARP termination, BVI) are printed with its idle values and are
- * not in the JSON.
+ * VPP's columns for what we have not (sequence numbers, ARP termination, BVI) are printed with its idle
+ * values and are not in the JSON.
  */
 #ifndef GINNEL_BRIDGE_BRIDGE_SHOW_H
 #define GINNEL_BRIDGE_BRIDGE_SHOW_H

@@ -9,8 +9,10 @@
 #define MIN_BUCKETS 16
 /* One call of ageing; a table for the usual limit has as many. */
 #define SWEEP_BUCKETS 4096
-/* A first bucket with this many entries is full enough to look at the second. Then one entry in twenty of a full table
- * lies in its second bucket, and none was ever left without a place. */
+/*
+ * A first bucket with this many entries is full enough to look at the second. Then one entry in twenty of a
+ * full table lies in its second bucket, and none was ever left without a place.
+ */
 #define FIRST_IS_FULL 6
 
 #define NO_SLOT UINT32_MAX
@@ -48,7 +50,8 @@ struct mac_table *mac_table_create(uint32_t learn_limit, uint64_t seed)
 		mac_table_destroy(t);
 		return NULL;
 	}
-	t->buckets = (struct mac_bucket *)(((uintptr_t)t->memory + CACHE_LINE - 1) & ~(uintptr_t)(CACHE_LINE - 1));
+	t->buckets =
+		(struct mac_bucket *)(((uintptr_t)t->memory + CACHE_LINE - 1) & ~(uintptr_t)(CACHE_LINE - 1));
 	return t;
 }
 
@@ -190,8 +193,8 @@ static uint32_t slot_to_keep(const struct mac_table *t, uint64_t mac, uint64_t h
 }
 
 /*
- * After an insertion. Of two threads that inserted the same address, at least one sees both entries here (insertion and
- * loads are sequentially consistent), and whoever sees both keeps the same one.
+ * After an insertion. Of two threads that inserted the same address, at least one sees both entries here
+ * (insertion and loads are sequentially consistent), and whoever sees both keeps the same one.
  */
 static void keep_one(struct mac_table *t, uint64_t mac, uint64_t hash)
 {
@@ -223,8 +226,8 @@ static enum mac_learned learn_new(
 	return MAC_LEARNED;
 }
 
-enum mac_learned mac_table_learn_slow(struct mac_table *t, uint64_t mac, uint64_t hash, uint32_t iface_idx,
-	uint32_t now_s)
+enum mac_learned mac_table_learn_slow(
+	struct mac_table *t, uint64_t mac, uint64_t hash, uint32_t iface_idx, uint32_t now_s)
 {
 	uint32_t slot;
 	uint64_t word = mac_table_find(t, mac, hash, &slot);

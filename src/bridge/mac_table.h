@@ -2,24 +2,25 @@
 /*
  * mac_table - which address is behind which interface, of one bridge domain.
  *
- * An entry is one atomic word, a bucket is one cache line of eight; each address has two buckets it may be in.
+ * An entry is one atomic word, a bucket one cache line of eight; each address has two buckets to be in.
  *
  *	 63                                 16  15     14      13    12            0
  *	+-------------------------------------+------+--------+--------+------------+
  *	|               address               | used | static | filter | interface  |
  *	+-------------------------------------+------+--------+--------+------------+
  *
- * When each was last heard stands in a parallel array, in whole seconds: a look-up touches one line, a refresh writes
- * at most once a second.
+ * When each was last heard stands in a parallel array, in whole seconds: a look-up touches one line, a
+ * refresh writes at most once a second.
  *
  * Always true:
  * - A word of zero is a free slot; every other word is a complete entry.
  * - Static entries (a filter is one) are written by control only: never learned over, never aged.
- * - Nothing is learned while learn_limit entries are learned ones; a lowered limit removes none. Two workers that learn one address at the same time may both insert
- *   it; each then looks again and all but one entry go, a static one stays in any case.
+ * - Nothing is learned while learn_limit entries are learned ones; a lowered limit removes none. Two
+ *   workers that learn one address at the same time may both insert it; each then looks again and all but
+ *   one entry go, a static one stays in any case.
  * - Guests choose the addresses, so where they lie depends on a secret seed: nobody can aim at a bucket.
  *
- * Threads: any worker learns and looks up at any time. What is said to be control's is for one thread at a time.
+ * Threads: any worker learns and looks up at any time. What says Control is for one thread at a time.
  */
 #ifndef GINNEL_BRIDGE_MAC_TABLE_H
 #define GINNEL_BRIDGE_MAC_TABLE_H
@@ -33,10 +34,10 @@
 
 #define MAC_BUCKET_SLOTS 8
 
-#define MAC_WORD_USED   0x8000u
+#define MAC_WORD_USED	0x8000u
 #define MAC_WORD_STATIC 0x4000u
 #define MAC_WORD_FILTER 0x2000u
-#define MAC_WORD_IFACE  0x1fffu
+#define MAC_WORD_IFACE	0x1fffu
 
 struct mac_bucket {
 	_Alignas(CACHE_LINE) uint64_t words[MAC_BUCKET_SLOTS];
@@ -49,15 +50,15 @@ struct mac_table {
 	uint32_t *seen_s; /* per slot */
 	uint64_t hash_xor, hash_mul;
 	uint32_t bucket_mask;
-	uint32_t learn_limit; /* atomic */
-	void *memory;      /* what buckets is the aligned part of */
-	uint32_t sweep_at; /* control: the bucket where ageing goes on */
+	uint32_t learn_limit;			 /* atomic */
+	void *memory;				 /* what buckets is the aligned part of */
+	uint32_t sweep_at;			 /* control: the bucket where ageing goes on */
 	_Alignas(CACHE_LINE) uint32_t n_learned; /* atomic */
-	uint64_t n_moves;                        /* atomic */
+	uint64_t n_moves;			 /* atomic */
 };
 
 enum mac_learned {
-	MAC_LEARNED,        /* known behind this interface, now or before */
+	MAC_LEARNED,	    /* known behind this interface, now or before */
 	MAC_LEARNED_FILTER, /* packets from this address are unwanted */
 	MAC_LEARNED_FULL,   /* not known, and no room */
 };
@@ -86,12 +87,15 @@ int mac_table_del(struct mac_table *t, uint64_t mac);
 void mac_table_flush(struct mac_table *t, uint32_t iface_idx, bool static_too);
 
 /*
- * Control. Learned entries that were not heard for age_s seconds go; 0 means none. One call looks at a bounded part: a
- * table of up to 16384 addresses at once, larger ones over several calls.
+ * Control. Learned entries that were not heard for age_s seconds go; 0 means none. One call looks at a
+ * bounded part: a table of up to 16384 addresses at once, larger ones over several calls.
  */
 void mac_table_age(struct mac_table *t, uint32_t now_s, uint32_t age_s);
 
-/* Control. False: the table is too small for that many; make a larger one and fill it with mac_table_copy(). */
+/*
+ * Control. False: the table is too small for that many; make a larger one and fill it with
+ * mac_table_copy().
+ */
 bool mac_table_set_limit(struct mac_table *t, uint32_t learn_limit);
 /* Control. 0, or -ENOSPC when a static entry found no place. */
 int mac_table_copy(struct mac_table *to, const struct mac_table *from);
@@ -168,12 +172,12 @@ static inline uint64_t mac_table_find(const struct mac_table *t, uint64_t mac, u
 }
 
 /* Whatever mac_table_learn() may find but the usual. */
-enum mac_learned mac_table_learn_slow(struct mac_table *t, uint64_t mac, uint64_t hash, uint32_t iface_idx,
-	uint32_t now_s);
+enum mac_learned mac_table_learn_slow(
+	struct mac_table *t, uint64_t mac, uint64_t hash, uint32_t iface_idx, uint32_t now_s);
 
 /* hash is mac_table_hash() of mac, which is no group address. */
-static inline enum mac_learned mac_table_learn(struct mac_table *t, uint64_t mac, uint64_t hash, uint32_t iface_idx,
-	uint32_t now_s)
+static inline enum mac_learned mac_table_learn(
+	struct mac_table *t, uint64_t mac, uint64_t hash, uint32_t iface_idx, uint32_t now_s)
 {
 	uint32_t slot;
 

@@ -2,8 +2,6 @@
 #include "bridge/bridge_private.h"
 #include "wire/ethernet.h"
 
-#define NS_PER_S 1000000000ull
-
 static_assert(IFACE_MAX <= MAC_WORD_IFACE + 1, "an entry has room for an interface's index");
 
 /* A packet's stay in bridge-input: what was fetched ahead for it. */
@@ -42,8 +40,9 @@ static enum drop source_check(const struct visit *v, struct turn *turn, const st
 	if (unlikely(mac_is_group(v->src)))
 		return DROP_BRIDGE_SOURCE;
 	if (unlikely(!(bridge_settings(v->from->domain) & BRIDGE_LEARN)))
-		return mac_table_find(v->macs, v->src, v->src_hash, &slot) & MAC_WORD_FILTER ? DROP_BRIDGE_FILTER
-											      : DROP_NONE;
+		return mac_table_find(v->macs, v->src, v->src_hash, &slot) & MAC_WORD_FILTER
+			       ? DROP_BRIDGE_FILTER
+			       : DROP_NONE;
 	switch (mac_table_learn(v->macs, v->src, v->src_hash, pkt->rx->idx, now_s)) {
 	case MAC_LEARNED_FILTER:
 		return DROP_BRIDGE_FILTER;

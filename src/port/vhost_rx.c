@@ -23,11 +23,8 @@ struct popped {
 
 static_assert(sizeof(struct virtq_seg) == sizeof(struct pkt_seg), "pieces are popped in place");
 
-/* Takes `len` bytes from the front of the pieces; dst may be NULL. The caller made sure they are there. */
-static void segs_take(struct popped *c, void *dst, uint32_t len)
+static void segs_take_slow(struct popped *c, uint8_t *to, uint32_t len)
 {
-	uint8_t *to = dst;
-
 	while (len > 0) {
 		uint32_t part = min_u32(c->segs->len, len);
 
@@ -40,6 +37,18 @@ static void segs_take(struct popped *c, void *dst, uint32_t len)
 			c->segs++;
 			c->n--;
 		}
+	}
+}
+
+/* Takes len bytes from the front of the pieces; the caller made sure they are there. */
+static inline void segs_take(struct popped *c, void *dst, uint32_t len)
+{
+	if (likely(c->segs->len > len)) {
+		memcpy(dst, c->segs->addr, len);
+		c->segs->addr += len;
+		c->segs->len -= len;
+	} else {
+		segs_take_slow(c, dst, len);
 	}
 }
 
@@ -70,8 +79,8 @@ static bool offload_of(struct pkt_offload *o, const struct virtio_net_hdr *h, ui
 /* Fills the packet from a chain; the body stays where it is. DROP_NONE, or why the frame is no good. */
 static enum drop pkt_fill(struct pkt *pkt, struct popped *c, uint32_t hdr_len)
 {
-	struct virtio_net_hdr hdr;
-	uint32_t frame_len, rest;
+	struct virtio_net_hdr_mrg_rxbuf hdr; /* num_buffers means nothing in this direction */
+	uint32_t frame_len;
 
 	pkt->head_len = 0;
 	pkt->body_len = 0;
@@ -83,14 +92,8 @@ static enum drop pkt_fill(struct pkt *pkt, struct popped *c, uint32_t hdr_len)
 		return DROP_RX_RUNT;
 	if (unlikely(frame_len > PKT_LEN_MAX))
 		return DROP_RX_TOO_LONG;
-	segs_take(c, &hdr, sizeof(hdr));
-	rest = hdr_len - (uint32_t)sizeof(hdr);
-	if (rest > 0) { /* num_buffers, which means nothing in this direction */
-		uint8_t skipped[sizeof(struct virtio_net_hdr_mrg_rxbuf)];
-
-		segs_take(c, skipped, rest);
-	}
-	if (unlikely(!offload_of(&pkt->offload, &hdr, frame_len)))
+	segs_take(c, &hdr, hdr_len);
+	if (unlikely(!offload_of(&pkt->offload, &hdr.hdr, frame_len)))
 		return DROP_RX_HEADER;
 	pkt->head_len = (uint16_t)min_u32(frame_len, PKT_HEAD_MAX);
 	segs_take(c, pkt->data, pkt->head_len);

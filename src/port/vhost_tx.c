@@ -5,6 +5,7 @@
  * else, frames over several buffers, checksums and segmentation to complete, goes frame by frame through
  * frame_copy().
  */
+#include "base/copy.h"
 #include "port/frame.h"
 #include "port/vhost_port.h"
 
@@ -92,7 +93,7 @@ static void copy_planned(struct tx *tx, const struct planned *plan)
 	memcpy(plan->addr, at, hdr_len + pkt->head_len);
 	at = plan->addr + hdr_len + pkt->head_len;
 	for (uint32_t i = 0; i < pkt->n_segs; i++) {
-		memcpy(at, pkt->segs[i].addr, pkt->segs[i].len);
+		copy_bytes(at, pkt->segs[i].addr, pkt->segs[i].len);
 		at += pkt->segs[i].len;
 	}
 	if (unlikely(tx->vq->log != NULL)) {

@@ -3,8 +3,8 @@
 
 #include "base/test.h"
 
-static const uint8_t frame[ETHERNET_HEADER_LEN] = {0x52, 0x54, 0x00, 0x00, 0x00, 0x01, 0xfe, 0xdc, 0xba, 0x98, 0x76,
-	0x54, 0x08, 0x00};
+static const uint8_t frame[ETHERNET_HEADER_LEN] = {
+	0x52, 0x54, 0x00, 0x00, 0x00, 0x01, 0xfe, 0xdc, 0xba, 0x98, 0x76, 0x54, 0x08, 0x00};
 
 TEST(a_header_yields_both_addresses)
 {
@@ -46,8 +46,9 @@ TEST(an_address_is_written_and_read_back)
 
 TEST(what_is_no_address_is_refused)
 {
-	static const char *const texts[] = {"", "52", "52:54:00:00:00", "52:54:00:00:00:0", "52:54:00:00:00:001",
-		"52-54-00-00-00-01", "52:54:00:00:00:0g", " 2:54:00:00:00:01", "52:54:00:00:00:01 "};
+	static const char *const texts[] = {"", "52", "52:54:00:00:00", "52:54:00:00:00:0",
+		"52:54:00:00:00:001", "52-54-00-00-00-01", "52:54:00:00:00:0g", " 2:54:00:00:00:01",
+		"52:54:00:00:00:01 "};
 	uint64_t mac;
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
@@ -56,5 +57,6 @@ TEST(what_is_no_address_is_refused)
 
 TESTS(cmocka_unit_test(a_header_yields_both_addresses),
 	cmocka_unit_test(an_address_is_stored_in_the_order_of_the_wire),
-	cmocka_unit_test(groups_are_told_by_the_first_byte), cmocka_unit_test(an_address_is_written_and_read_back),
+	cmocka_unit_test(groups_are_told_by_the_first_byte),
+	cmocka_unit_test(an_address_is_written_and_read_back),
 	cmocka_unit_test(what_is_no_address_is_refused))

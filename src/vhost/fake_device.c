@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "vhost/fake_device.h"
+
+#include "base/log.h"
+#include "base/test.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static void on_publish(void *device, uint32_t idx, struct vhost_ring *ring)
+{
+	struct fake_device *d = device;
+
+	assert_true(d->connected);
+	assert_true((d->rings[idx] == NULL) == (ring != NULL));
+	if (ring) {
+		assert_false(d->let_go);
+		assert_int_equal(ring->idx, idx);
+		assert_int_not_equal(ring->vq.size, 0);
+		d->published++;
+	} else {
+		d->let_go = true;
+	}
+	d->rings[idx] = ring;
+}
+
+static void on_quiesce(void *device)
+{
+	struct fake_device *d = device;
+
+	assert_true(d->let_go);
+	d->let_go = false;
+	d->quiesced++;
+}
+
+static void on_set_features(void *device, uint64_t features)
+{
+	struct fake_device *d = device;
+
+	assert_true(d->connected);
+	for (uint32_t i = 0; i < VHOST_MAX_RINGS; i++)
+		assert_null(d->rings[i]);
+	assert_int_equal(features & ~FAKE_FEATURES, 0);
+	d->features = features;
+	d->features_set++;
+}
+
+static void on_connected(void *device, bool connected)
+{
+	struct fake_device *d = device;
+
+	assert_true(d->connected != connected);
+	assert_false(d->let_go);
+	for (uint32_t i = 0; i < VHOST_MAX_RINGS; i++)
+		assert_null(d->rings[i]);
+	d->connected = connected;
+}
+
+static const struct vhost_device ops = {
+	.publish = on_publish, .quiesce = on_quiesce, .set_features = on_set_features, .connected = on_connected};
+
+static void open_as(struct fake_device *d, uint32_t n_rings, bool server)
+{
+	struct vhost_backend_config config = {
+		.server = server,
+		.mode = 0600,
+		.features = FAKE_FEATURES,
+		.n_rings = n_rings,
+		.queue_num = n_rings / 2,
+		.name = "fake",
+		.ops = &ops,
+		.device = d,
+	};
+
+	log_set_level(LOG_LEVEL_ERROR);
+	signal(SIGPIPE, SIG_IGN);
+	*d = (struct fake_device){.dir = "/tmp/ginnel-test.XXXXXX"};
+	assert_non_null(mkdtemp(d->dir));
+	snprintf(d->path, sizeof(d->path), "%s/socket", d->dir);
+	config.path = d->path;
+	assert_int_equal(loop_create(&d->loop), 0);
+	assert_int_equal(vhost_backend_create(&d->backend, d->loop, &config), 0);
+}
+
+void fake_device_open(struct fake_device *d, uint32_t n_rings)
+{
+	open_as(d, n_rings, true);
+}
+
+void fake_device_open_client(struct fake_device *d, uint32_t n_rings)
+{
+	open_as(d, n_rings, false);
+}
+
+void fake_device_close(struct fake_device *d)
+{
+	vhost_backend_destroy(d->backend);
+	assert_false(d->connected);
+	loop_destroy(d->loop);
+	unlink(d->path);
+	assert_int_equal(rmdir(d->dir), 0);
+}
+
+struct vhost_backend_status fake_device_status(struct fake_device *d)
+{
+	struct vhost_backend_status status;
+
+	vhost_backend_status(d->backend, &status);
+	return status;
+}
+
+void fake_device_fill(struct fake_device *d, uint32_t idx, uint32_t n, uint32_t len)
+{
+	struct virtq_seg segs[8];
+	struct virtq_chain chain = {.segs = segs, .max = 8};
+
+	assert_non_null(d->rings[idx]);
+	for (uint32_t i = 0; i < n; i++) {
+		struct virtq *q = &d->rings[idx]->vq;
+
+		assert_int_equal(virtq_pop(q, &chain), 1);
+		assert_true(chain.n_read == 0 && chain.n_write == 1 && chain.write_len >= len);
+		memset(segs[0].addr, 0x5a, len);
+		if (q->log)
+			virtq_log_written(q, segs, 1, len);
+		virtq_push(q, chain.head, len);
+	}
+	virtq_flush(&d->rings[idx]->vq);
+}

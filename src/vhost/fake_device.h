@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * fake_device - a device for tests that holds the engine to its contract (vhost/backend.h) and remembers what it
+ * was told, with a back-end, a loop and a socket path around it.
+ */
+#ifndef GINNEL_VHOST_FAKE_DEVICE_H
+#define GINNEL_VHOST_FAKE_DEVICE_H
+
+#include "vhost/backend.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define FAKE_FEATURES (1ull << 32 | 1ull << 29 | 1ull << 28 | 1ull << 15)
+
+struct fake_device {
+	struct loop *loop;
+	struct vhost_backend *backend;
+	char dir[64];
+	char path[80];
+	bool connected;
+	uint64_t features;
+	uint32_t features_set; /* how often */
+	struct vhost_ring *rings[VHOST_MAX_RINGS];
+	bool let_go; /* of a ring, not quiesced yet */
+	uint32_t quiesced;
+	uint32_t published; /* how often, over all rings */
+};
+
+/* With its own loop; a server, with n_rings rings, listening at d->path. */
+void fake_device_open(struct fake_device *d, uint32_t n_rings);
+/* A client of d->path. */
+void fake_device_open_client(struct fake_device *d, uint32_t n_rings);
+/* Checks that nothing is left behind. */
+void fake_device_close(struct fake_device *d);
+
+struct vhost_backend_status fake_device_status(struct fake_device *d);
+
+/* Takes n buffers of ring idx and returns them with len bytes of 0x5a each. The test fails when there are less. */
+void fake_device_fill(struct fake_device *d, uint32_t idx, uint32_t n, uint32_t len);
+
+#endif
