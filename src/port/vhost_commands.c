@@ -93,17 +93,22 @@ static json_t *regions_json(const struct gmem *mem)
 	return regions;
 }
 
-/* The ring is running: what is in the guest's memory now, only to be looked at. */
+/*
+ * The ring is running: what is in the guest's memory now, only to be looked at. Our own positions belong to the worker;
+ * between two turns both equal the used index it has published, because a turn returns all it takes.
+ */
 static void add_live_ring(json_t *row, const struct virtq *vq)
 {
+	int used_idx;
+
 	if (vq->size == 0)
 		return;
+	used_idx = virtq_load16(&vq->used->idx, __ATOMIC_RELAXED);
 	json_object_update_new(row,
-		json_pack("{s:i, s:i, s:i, s:i, s:i, s:i}", "last_avail_idx", (int)vq->next_avail, "last_used_idx",
-			(int)vq->next_used, "avail_flags", (int)virtq_load16(&vq->avail->flags, __ATOMIC_RELAXED),
-			"avail_idx", (int)virtq_load16(&vq->avail->idx, __ATOMIC_RELAXED), "used_flags",
-			(int)virtq_load16(&vq->used->flags, __ATOMIC_RELAXED), "used_idx",
-			(int)virtq_load16(&vq->used->idx, __ATOMIC_RELAXED)));
+		json_pack("{s:i, s:i, s:i, s:i, s:i, s:i}", "last_avail_idx", used_idx, "last_used_idx", used_idx,
+			"avail_flags", (int)virtq_load16(&vq->avail->flags, __ATOMIC_RELAXED), "avail_idx",
+			(int)virtq_load16(&vq->avail->idx, __ATOMIC_RELAXED), "used_flags",
+			(int)virtq_load16(&vq->used->flags, __ATOMIC_RELAXED), "used_idx", used_idx));
 }
 
 static json_t *ring_json(const struct vhost_ring_status *s)

@@ -22,26 +22,41 @@
 		BIT(VIRTIO_NET_F_HOST_ECN) | BIT(VIRTIO_NET_F_GUEST_TSO4) | BIT(VIRTIO_NET_F_GUEST_TSO6) |   \
 		BIT(VIRTIO_NET_F_GUEST_ECN) | BIT(VIRTIO_NET_F_GUEST_ANNOUNCE) | BIT(VIRTIO_NET_F_MQ))
 
-static void vhost_publish(void *device, uint32_t idx, struct vhost_ring *ring)
+/* What the guest receives on: workers find it by its bit. */
+static void publish_tx(struct vhost_port *vp, uint32_t pair, struct vhost_ring *ring)
 {
-	struct vhost_port *vp = device;
-	struct port *port = &vp->port;
-	uint32_t queue = idx / 2;
-	bool receives = idx % 2 == 1; /* we receive what the guest sends */
-	struct vhost_ring *before = vp->rings[idx];
+	uint32_t bit = 1u << pair, pairs = vp->tx_pairs & ~bit;
 
-	if (before && receives && before->kick_fd >= 0 && port->rx_waker[queue])
+	rcu_publish(vp->rings[2 * pair], ring);
+	__atomic_store_n(&vp->tx_pairs, ring && ring->enabled ? pairs | bit : pairs, __ATOMIC_RELAXED);
+}
+
+/* What the guest sends on: a worker polls it and sleeps on its kick. */
+static void publish_rx(struct vhost_port *vp, uint32_t queue, struct vhost_ring *ring)
+{
+	struct port *port = &vp->port;
+	struct vhost_ring *before = vp->rings[2 * queue + 1];
+
+	if (before && before->kick_fd >= 0 && port->rx_waker[queue])
 		waker_unwatch(port->rx_waker[queue], before->kick_fd);
-	rcu_publish(vp->rings[idx], ring);
-	if (!ring || !receives)
+	rcu_publish(vp->rings[2 * queue + 1], ring);
+	if (!ring)
 		return;
 	if (port_rx_start(port, queue) != 0) {
 		log_error("%s: no worker can poll queue %u", port->iface.name, queue);
 		return;
 	}
 	if (ring->kick_fd >= 0 && waker_watch(port->rx_waker[queue], ring->kick_fd) != 0)
-		log_warning("%s: the kick of ring %u cannot be watched", port->iface.name, idx);
-	waker_wake(port->rx_waker[queue]);
+		log_warning("%s: the kick of queue %u cannot be watched", port->iface.name, queue);
+	waker_wake(port->rx_waker[queue]); /* the first kick may have come before */
+}
+
+static void vhost_publish(void *device, uint32_t idx, struct vhost_ring *ring)
+{
+	if (idx % 2 == 0)
+		publish_tx(device, idx / 2, ring);
+	else
+		publish_rx(device, idx / 2, ring);
 }
 
 static void vhost_quiesce(void *device)
@@ -82,7 +97,6 @@ static void vhost_connected(void *device, bool connected)
 {
 	struct vhost_port *vp = device;
 
-	log_info("%s: guest %s", vp->port.iface.name, connected ? "connected" : "gone");
 	for (uint32_t q = 0; !connected && q < VHOST_PORT_PAIRS; q++)
 		port_rx_stop(&vp->port, q);
 }
@@ -137,21 +151,15 @@ struct vhost_port *vhost_port_of(struct port *port)
 
 struct vhost_ring *vhost_port_tx_ring(struct vhost_port *vp, uint32_t worker, uint32_t *pair)
 {
-	struct vhost_ring *ready[VHOST_PORT_PAIRS];
-	uint32_t pairs[VHOST_PORT_PAIRS], n = 0;
+	uint32_t pairs = __atomic_load_n(&vp->tx_pairs, __ATOMIC_RELAXED);
+	uint32_t n = (uint32_t)__builtin_popcount(pairs);
 
-	for (uint32_t i = 0; i < VHOST_PORT_PAIRS; i++) {
-		struct vhost_ring *ring = rcu_load(vp->rings[2 * i]);
-
-		if (ring && ring->enabled) {
-			ready[n] = ring;
-			pairs[n++] = i;
-		}
-	}
 	if (n == 0)
 		return NULL;
-	*pair = pairs[worker % n];
-	return ready[worker % n];
+	for (uint32_t skip = worker < n ? worker : worker % n; skip > 0; skip--)
+		pairs &= pairs - 1;
+	*pair = (uint32_t)__builtin_ctz(pairs);
+	return rcu_load(vp->rings[2 * *pair]);
 }
 
 /* The lowest N for which VirtualEthernet0/0/N is free, or the wanted one. */

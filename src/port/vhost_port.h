@@ -37,6 +37,7 @@ struct vhost_port {
 	uint16_t hdr_len;
 	bool mrg_rxbuf;
 	struct vhost_ring *rings[2 * VHOST_PORT_PAIRS]; /* rcu_publish() */
+	uint32_t tx_pairs; /* a bit for each pair we may send to: its ring runs and is enabled; relaxed atomic */
 	/* Taken once per burst, and only when several workers may send to one ring. */
 	pthread_spinlock_t tx_lock[VHOST_PORT_PAIRS];
 };

@@ -59,8 +59,10 @@ static void on_connected(void *device, bool connected)
 	d->connected = connected;
 }
 
-static const struct vhost_device ops = {
-	.publish = on_publish, .quiesce = on_quiesce, .set_features = on_set_features, .connected = on_connected};
+static const struct vhost_device ops = {.publish = on_publish,
+	.quiesce = on_quiesce,
+	.set_features = on_set_features,
+	.connected = on_connected};
 
 static void open_as(struct fake_device *d, uint32_t n_rings, bool server)
 {

@@ -87,8 +87,8 @@ static bool send_bytes(struct fake_front *f, const void *buf, size_t len, const 
 	return true;
 }
 
-bool fake_send(struct fake_front *f, const struct vhost_user_header *header, const void *payload, const int *fds,
-	uint32_t n_fds)
+bool fake_send(struct fake_front *f, const struct vhost_user_header *header, const void *payload,
+	const int *fds, uint32_t n_fds)
 {
 	bool sent = send_bytes(f, header, sizeof(*header), fds, n_fds) &&
 		    (!payload || send_bytes(f, payload, header->size, NULL, 0));
@@ -202,15 +202,16 @@ void fake_ring_addr(struct fake_front *f, uint32_t idx, uint32_t flags)
 void fake_mem_table(struct fake_front *f)
 {
 	struct vhost_user_mem mem = {.n = 1,
-		.regions[0] = {.gpa = FAKE_GPA, .size = FAKE_MEM_LEN, .uaddr = FAKE_UADDR, .offset = FAKE_OFFSET}};
+		.regions[0] = {
+			.gpa = FAKE_GPA, .size = FAKE_MEM_LEN, .uaddr = FAKE_UADDR, .offset = FAKE_OFFSET}};
 	struct vhost_user_header header = {
 		.request = VHOST_USER_SET_MEM_TABLE, .flags = VHOST_USER_VERSION, .size = 40};
 
 	fake_send(f, &header, &mem, &f->memfd, 1);
 }
 
-uint64_t fake_acked(
-	struct fake_front *f, uint32_t request, const void *payload, uint32_t size, const int *fds, uint32_t n_fds)
+uint64_t fake_acked(struct fake_front *f, uint32_t request, const void *payload, uint32_t size,
+	const int *fds, uint32_t n_fds)
 {
 	struct vhost_user_header header = {
 		.request = request, .flags = VHOST_USER_VERSION | VHOST_USER_NEED_REPLY, .size = size};

@@ -46,8 +46,8 @@ void fake_front_reopen(struct fake_front *f, const char *path);
 void fake_turns(struct loop *loop);
 
 /* Sends; looks at no answer. False: the back-end has closed. */
-bool fake_send(struct fake_front *f, const struct vhost_user_header *header, const void *payload, const int *fds,
-	uint32_t n_fds);
+bool fake_send(struct fake_front *f, const struct vhost_user_header *header, const void *payload,
+	const int *fds, uint32_t n_fds);
 /* A reply of exactly size bytes to request. False: none came. */
 bool fake_reply(struct fake_front *f, uint32_t request, void *payload, uint32_t size);
 /* The back-end has closed the connection. */
@@ -64,8 +64,8 @@ void fake_ring_fd(struct fake_front *f, uint32_t request, uint32_t idx, int fd);
 void fake_ring_addr(struct fake_front *f, uint32_t idx, uint32_t flags);
 void fake_mem_table(struct fake_front *f);
 /* One message with NEED_REPLY: the acknowledgement, UINT64_MAX when none came. */
-uint64_t fake_acked(
-	struct fake_front *f, uint32_t request, const void *payload, uint32_t size, const int *fds, uint32_t n_fds);
+uint64_t fake_acked(struct fake_front *f, uint32_t request, const void *payload, uint32_t size,
+	const int *fds, uint32_t n_fds);
 /* Messages with a reply of their own; the test fails when none comes. */
 uint64_t fake_get_u64(struct fake_front *f, uint32_t request);
 uint32_t fake_get_base(struct fake_front *f, uint32_t idx);

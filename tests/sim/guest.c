@@ -1,0 +1,500 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "guest.h"
+
+#include "base/check.h"
+#include "base/test.h"
+
+#include <linux/virtio_config.h>
+#include <linux/virtio_ring.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define PAGE	  4096u
+#define GAP	  8u
+#define GAP_BYTE  0xa5
+#define TABLE_LEN (GUEST_PIECES_MAX * sizeof(struct vring_desc))
+/* The front-end's address of guest address 0. */
+#define UADDR 0x7f0000000000ull
+
+/* --- memory and rings --- */
+
+static uint64_t gpa_alloc(struct guest *g, uint64_t len)
+{
+	uint64_t gpa = g->next_gpa;
+
+	g->next_gpa += (len + PAGE - 1) / PAGE * PAGE;
+	return gpa;
+}
+
+static void queue_place(struct guest *g, struct guest_queue *q, uint16_t size)
+{
+	q->size = size;
+	q->desc_gpa = gpa_alloc(g, size * sizeof(struct vring_desc));
+	q->avail_gpa = gpa_alloc(g, sizeof(struct vring_avail) + (size + 1u) * sizeof(uint16_t));
+	q->used_gpa = gpa_alloc(
+		g, sizeof(struct vring_used) + size * sizeof(struct vring_used_elem) + sizeof(uint16_t));
+	q->tables_gpa = gpa_alloc(g, size * TABLE_LEN);
+}
+
+static void queue_init(struct guest *g, struct guest_queue *q, uint16_t start)
+{
+	q->slabs_gpa = gpa_alloc(g, (uint64_t)q->size * GUEST_SLAB);
+	q->n_free = q->size;
+	for (uint32_t i = 0; i < q->size; i++)
+		q->free[i] = (uint16_t)(q->size - 1 - i);
+	q->next_avail = start;
+	q->used_seen = start;
+	q->kick_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	q->call_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	q->err_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	assert_true(q->kick_fd >= 0 && q->call_fd >= 0 && q->err_fd >= 0);
+}
+
+static void queue_map(struct guest *g, struct guest_queue *q)
+{
+	q->desc = guest_at(g, q->desc_gpa);
+	q->avail = guest_at(g, q->avail_gpa);
+	q->used = guest_at(g, q->used_gpa);
+	q->avail->idx = q->next_avail;
+	q->used->idx = q->used_seen;
+}
+
+void guest_set_features(struct guest *g, uint64_t features)
+{
+	bool long_header = features & (FEATURE(VIRTIO_F_VERSION_1) | FEATURE(VIRTIO_NET_F_MRG_RXBUF));
+
+	ASSERT(!g->backend && guest_outstanding(g, GUEST_RX) == 0 && guest_outstanding(g, GUEST_TX) == 0);
+	g->features = features;
+	g->hdr_len = long_header ? sizeof(struct virtio_net_hdr_mrg_rxbuf) : sizeof(struct virtio_net_hdr);
+}
+
+void guest_create(struct guest *g, const struct guest_config *config)
+{
+	uint16_t size = config->size ? config->size : GUEST_SIZE_MAX;
+
+	memset(g, 0, sizeof(*g));
+	guest_set_features(g, config->features);
+	g->next_gpa = PAGE; /* nothing lies at address 0 */
+	for (uint32_t i = 0; i < GUEST_QUEUES; i++)
+		queue_place(g, &g->queues[i], size);
+	for (uint32_t i = 0; i < GUEST_QUEUES; i++)
+		queue_init(g, &g->queues[i], config->start);
+	g->mem_len = g->next_gpa;
+	g->memfd = memfd_create("guest", MFD_CLOEXEC);
+	assert_true(g->memfd >= 0 && ftruncate(g->memfd, (off_t)g->mem_len) == 0);
+	g->mem = mmap(NULL, g->mem_len, PROT_READ | PROT_WRITE, MAP_SHARED, g->memfd, 0);
+	assert_true(g->mem != MAP_FAILED);
+	for (uint32_t i = 0; i < GUEST_QUEUES; i++) {
+		queue_map(g, &g->queues[i]);
+		g->rings[i].vq.next_avail = config->start;
+	}
+}
+
+void guest_destroy(struct guest *g)
+{
+	guest_disconnect(g);
+	for (uint32_t i = 0; i < GUEST_QUEUES; i++) {
+		close(g->queues[i].kick_fd);
+		close(g->queues[i].call_fd);
+		close(g->queues[i].err_fd);
+	}
+	munmap(g->mem, g->mem_len);
+	close(g->memfd);
+}
+
+/* The seam lies in the middle of the first receive slab: in no page of the rings, in the way of every first
+ * buffer. */
+static void guest_map_for_switch(struct guest *g)
+{
+	uint64_t seam = g->queues[GUEST_RX].slabs_gpa + PAGE;
+	const struct gmem_spec specs[] = {
+		{.gpa = 0, .size = seam, .uaddr = UADDR, .offset = 0, .fd = g->memfd},
+		{.gpa = seam,
+			.size = g->mem_len - seam,
+			.uaddr = UADDR + seam,
+			.offset = seam,
+			.fd = g->memfd},
+	};
+	char why[128];
+
+	assert_int_equal(gmem_create(&g->gmem, specs, ARRAY_LEN(specs), why, sizeof(why)), 0);
+}
+
+static void ring_start(struct guest *g, uint32_t idx)
+{
+	struct guest_queue *q = &g->queues[idx];
+	struct vhost_ring *ring = &g->rings[idx];
+	const char *why = NULL;
+	const struct virtq_setup setup = {
+		.size = q->size,
+		/* what GET_VRING_BASE said when the ring was stopped is what SET_VRING_BASE says now */
+		.next_avail = ring->vq.next_avail,
+		.desc_uaddr = UADDR + q->desc_gpa,
+		.avail_uaddr = UADDR + q->avail_gpa,
+		.used_uaddr = UADDR + q->used_gpa,
+		.features = g->features,
+		.call_fd = q->call_fd,
+		.err_fd = q->err_fd,
+	};
+
+	ring->idx = (uint16_t)idx;
+	ring->kick_fd = q->kick_fd;
+	ring->enabled = true;
+	assert_int_equal(virtq_start(&ring->vq, g->gmem, &setup, &why), 0);
+	engine_publish(g->backend, ring);
+}
+
+void guest_connect(struct guest *g, struct vhost_backend *b)
+{
+	ASSERT(!g->backend);
+	g->backend = b;
+	guest_map_for_switch(g);
+	engine_connect(b, g->features);
+	for (uint32_t i = 0; i < GUEST_QUEUES; i++)
+		ring_start(g, i);
+}
+
+void guest_disconnect(struct guest *g)
+{
+	if (!g->backend)
+		return;
+	engine_disconnect(g->backend);
+	g->backend = NULL;
+	for (uint32_t i = 0; i < GUEST_QUEUES; i++)
+		virtq_stop(&g->rings[i].vq);
+	gmem_destroy(g->gmem);
+	g->gmem = NULL;
+}
+
+void guest_enable(struct guest *g, uint32_t queue, bool enabled)
+{
+	struct vhost_ring *ring = &g->rings[queue];
+
+	engine_unpublish(g->backend, queue);
+	ring->enabled = enabled;
+	engine_publish(g->backend, ring);
+}
+
+/* --- chains --- */
+
+struct guest_layout guest_layout_one(uint32_t len)
+{
+	return (struct guest_layout){.n = 1, .lens = {len}};
+}
+
+struct guest_layout guest_layout_even(uint32_t len, uint32_t n)
+{
+	struct guest_layout layout = {.n = n};
+
+	for (uint32_t i = 0; i < n; i++)
+		layout.lens[i] = len / n;
+	layout.lens[n - 1] += len % n;
+	return layout;
+}
+
+/* Lays the pieces out in the head's slab. */
+static void chain_place(
+	struct guest *g, struct guest_queue *q, uint16_t head, const struct guest_layout *layout)
+{
+	struct guest_chain *c = &q->chains[head];
+	uint64_t gpa = q->slabs_gpa + (uint64_t)head * GUEST_SLAB;
+
+	c->n = layout->n;
+	for (uint32_t i = 0; i < c->n; i++) {
+		c->gpa[i] = gpa;
+		c->len[i] = layout->lens[i];
+		gpa += c->len[i];
+		memset(guest_at(g, gpa), GAP_BYTE, GAP);
+		gpa += GAP + i % 5;
+	}
+	assert_true(gpa <= q->slabs_gpa + (head + 1ull) * GUEST_SLAB);
+}
+
+static void desc_set(struct vring_desc *d, uint64_t gpa, uint32_t len, uint16_t flags, uint16_t next)
+{
+	*d = (struct vring_desc){.addr = gpa, .len = len, .flags = flags, .next = next};
+}
+
+/* Writes the pieces as descriptors: into the queue's table, or into a table of their own. */
+static void chain_describe(
+	struct guest *g, struct guest_queue *q, uint16_t head, bool writable, bool indirect)
+{
+	struct guest_chain *c = &q->chains[head];
+	uint64_t table_gpa = q->tables_gpa + head * TABLE_LEN;
+	struct vring_desc *table = indirect ? guest_at(g, table_gpa) : q->desc;
+
+	for (uint32_t i = 0; i < c->n; i++) {
+		bool last = i == c->n - 1;
+		uint16_t at = indirect ? (uint16_t)i : c->desc[i];
+		uint16_t next = last ? 0 : indirect ? (uint16_t)(i + 1) : c->desc[i + 1];
+
+		desc_set(&table[at], c->gpa[i], c->len[i],
+			(writable ? VRING_DESC_F_WRITE : 0) | (last ? 0 : VRING_DESC_F_NEXT), next);
+	}
+	if (indirect)
+		desc_set(
+			&q->desc[head], table_gpa, c->n * (uint32_t)sizeof(*table), VRING_DESC_F_INDIRECT, 0);
+}
+
+static void chain_offer(struct guest_queue *q, uint16_t head)
+{
+	__atomic_store_n(&q->avail->ring[q->next_avail++ & (q->size - 1)], head, __ATOMIC_RELAXED);
+	q->posted++;
+}
+
+/* The head of a chain that is laid out, or -1. */
+static int chain_take(struct guest *g, struct guest_queue *q, const struct guest_layout *layout)
+{
+	uint32_t n_desc = layout->indirect ? 1 : layout->n;
+	struct guest_chain *c;
+	uint16_t head;
+
+	ASSERT(layout->n > 0 && layout->n <= GUEST_PIECES_MAX);
+	if (q->n_free < n_desc)
+		return -1;
+	head = q->free[q->n_free - 1];
+	c = &q->chains[head];
+	assert_false(c->posted);
+	c->posted = true;
+	c->n_desc = n_desc;
+	for (uint32_t i = 0; i < n_desc; i++)
+		c->desc[i] = q->free[--q->n_free];
+	chain_place(g, q, head, layout);
+	return head;
+}
+
+/* A buffer comes back: once, and nothing outside its pieces was written. */
+static struct guest_chain *chain_return(struct guest *g, struct guest_queue *q, uint32_t head)
+{
+	static const uint8_t gap[GAP] = {
+		GAP_BYTE, GAP_BYTE, GAP_BYTE, GAP_BYTE, GAP_BYTE, GAP_BYTE, GAP_BYTE, GAP_BYTE};
+	struct guest_chain *c;
+
+	assert_true(head < q->size);
+	c = &q->chains[head];
+	assert_true(c->posted);
+	c->posted = false;
+	for (uint32_t i = 0; i < c->n; i++)
+		assert_memory_equal(guest_at(g, c->gpa[i] + c->len[i]), gap, GAP);
+	for (uint32_t i = c->n_desc; i > 0; i--)
+		q->free[q->n_free++] = c->desc[i - 1];
+	q->returned++;
+	return c;
+}
+
+/* Bytes from `skip` on; writes to the pieces, or reads from them when `to` is given. */
+static void chain_bytes(struct guest *g, const struct guest_chain *c, uint32_t skip, const uint8_t *from,
+	uint8_t *to, uint32_t len)
+{
+	for (uint32_t i = 0; i < c->n && len > 0; i++) {
+		uint32_t at = min_u32(skip, c->len[i]);
+		uint32_t part = min_u32(c->len[i] - at, len);
+		uint8_t *piece = guest_at(g, c->gpa[i] + at);
+
+		if (to)
+			memcpy(to, piece, part);
+		else
+			memcpy(piece, from, part);
+		from += to ? 0 : part;
+		to += to ? part : 0;
+		skip -= at;
+		len -= part;
+	}
+	assert_int_equal(len, 0);
+}
+
+bool guest_post(struct guest *g, const struct guest_layout *layout)
+{
+	struct guest_queue *q = &g->queues[GUEST_RX];
+	int head = chain_take(g, q, layout);
+
+	if (head < 0)
+		return false;
+	chain_describe(g, q, (uint16_t)head, true, layout->indirect);
+	chain_offer(q, (uint16_t)head);
+	return true;
+}
+
+void guest_post_n(struct guest *g, uint32_t n, uint32_t len)
+{
+	const struct guest_layout layout = guest_layout_one(len);
+
+	for (uint32_t i = 0; i < n; i++)
+		assert_true(guest_post(g, &layout));
+	guest_kick(g, GUEST_RX);
+}
+
+bool guest_send(struct guest *g, const struct virtio_net_hdr *hdr, const uint8_t *frame, uint32_t len,
+	const struct guest_layout *layout)
+{
+	/* num_buffers is nonsense in this direction and must be ignored */
+	struct virtio_net_hdr_mrg_rxbuf all = {.num_buffers = 0x5555};
+	struct guest_queue *q = &g->queues[GUEST_TX];
+	int head = chain_take(g, q, layout);
+	struct guest_chain *c;
+
+	if (head < 0)
+		return false;
+	c = &q->chains[head];
+	if (hdr)
+		all.hdr = *hdr;
+	chain_bytes(g, c, 0, (const uint8_t *)&all, NULL, g->hdr_len);
+	chain_bytes(g, c, g->hdr_len, frame, NULL, len);
+	chain_describe(g, q, (uint16_t)head, false, layout->indirect);
+	chain_offer(q, (uint16_t)head);
+	return true;
+}
+
+/* --- notification --- */
+
+static bool event_idx(const struct guest *g)
+{
+	return g->features & FEATURE(VIRTIO_RING_F_EVENT_IDX);
+}
+
+static bool device_wants_kick(const struct guest *g, const struct guest_queue *q, uint16_t old, uint16_t new)
+{
+	const __virtio16 *avail_event = (const __virtio16 *)(const void *)&q->used->ring[q->size];
+
+	if (event_idx(g))
+		return vring_need_event(__atomic_load_n(avail_event, __ATOMIC_RELAXED), new, old);
+	return !(__atomic_load_n(&q->used->flags, __ATOMIC_RELAXED) & VRING_USED_F_NO_NOTIFY);
+}
+
+void guest_kick(struct guest *g, uint32_t queue)
+{
+	struct guest_queue *q = &g->queues[queue];
+	uint16_t old = q->avail->idx;
+	uint64_t one = 1;
+
+	if (old == q->next_avail)
+		return;
+	/* pairs with the device's acquire of the index */
+	__atomic_store_n(&q->avail->idx, q->next_avail, __ATOMIC_RELEASE);
+	/* the index before the look at what the device wants: pairs with virtq_arm() */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	if (!device_wants_kick(g, q, old, q->next_avail)) {
+		q->kicks_saved++;
+		return;
+	}
+	q->kicks++;
+	assert_int_equal(write(q->kick_fd, &one, sizeof(one)), sizeof(one));
+}
+
+void guest_want_calls(struct guest *g, uint32_t queue, bool wanted)
+{
+	struct guest_queue *q = &g->queues[queue];
+
+	if (event_idx(g))
+		__atomic_store_n(&q->avail->ring[q->size],
+			(uint16_t)(wanted ? q->used_seen : q->used_seen + 0x8000), __ATOMIC_RELAXED);
+	else
+		__atomic_store_n(&q->avail->flags, wanted ? 0 : VRING_AVAIL_F_NO_INTERRUPT, __ATOMIC_RELAXED);
+	/* pairs with virtq_flush() */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
+
+static uint64_t signals(int fd)
+{
+	uint64_t n = 0;
+
+	return read(fd, &n, sizeof(n)) == sizeof(n) ? n : 0;
+}
+
+uint64_t guest_calls(struct guest *g, uint32_t queue)
+{
+	return signals(g->queues[queue].call_fd);
+}
+
+uint64_t guest_errors(struct guest *g, uint32_t queue)
+{
+	return signals(g->queues[queue].err_fd);
+}
+
+/* --- what comes back --- */
+
+/* The next used entry, or false. Pairs with the device's release of the index. */
+static bool used_next(struct guest_queue *q, struct vring_used_elem *out)
+{
+	const struct vring_used_elem *e = &q->used->ring[q->used_seen & (q->size - 1)];
+	uint16_t n = (uint16_t)(__atomic_load_n(&q->used->idx, __ATOMIC_ACQUIRE) - q->used_seen);
+
+	assert_true(n <= q->size);
+	if (n == 0)
+		return false;
+	*out = *e;
+	q->used_seen++;
+	return true;
+}
+
+/* Adds a used buffer's bytes to a frame's, header included. */
+static uint32_t take_buffer(struct guest *g, const struct vring_used_elem *e, uint8_t *to, uint32_t room)
+{
+	struct guest_chain *c = chain_return(g, &g->queues[GUEST_RX], e->id);
+
+	assert_true(e->len <= room);
+	chain_bytes(g, c, 0, NULL, to, e->len);
+	return e->len;
+}
+
+bool guest_receive(struct guest *g, struct guest_frame *out)
+{
+	static uint8_t bytes[GUEST_BUFFER_MAX];
+	struct vring_used_elem e;
+	uint32_t len;
+
+	if (!used_next(&g->queues[GUEST_RX], &e))
+		return false;
+	len = take_buffer(g, &e, bytes, sizeof(bytes));
+	assert_true(len >= g->hdr_len);
+	memset(&out->hdr, 0, sizeof(out->hdr));
+	memcpy(&out->hdr, bytes, g->hdr_len);
+	out->n_buffers = 1;
+	if (g->features & FEATURE(VIRTIO_NET_F_MRG_RXBUF)) {
+		assert_true(out->hdr.num_buffers >= 1);
+		for (; out->n_buffers < out->hdr.num_buffers; out->n_buffers++) {
+			assert_true(used_next(&g->queues[GUEST_RX], &e)); /* published together */
+			len += take_buffer(g, &e, bytes + len, (uint32_t)sizeof(bytes) - len);
+		}
+	} else if (g->hdr_len == sizeof(out->hdr)) {
+		assert_int_equal(out->hdr.num_buffers, 1);
+	}
+	out->len = len - g->hdr_len;
+	memcpy(out->bytes, bytes + g->hdr_len, out->len);
+	return true;
+}
+
+uint32_t guest_reap(struct guest *g)
+{
+	struct guest_queue *q = &g->queues[GUEST_TX];
+	struct vring_used_elem e;
+	uint32_t n = 0;
+
+	for (; used_next(q, &e); n++) {
+		chain_return(g, q, e.id);
+		assert_int_equal(e.len, 0);
+	}
+	return n;
+}
+
+uint32_t guest_outstanding(const struct guest *g, uint32_t queue)
+{
+	return (uint32_t)(g->queues[queue].posted - g->queues[queue].returned);
+}
+
+/* --- misbehaviour --- */
+
+void guest_raw_avail_idx(struct guest *g, uint32_t queue, uint16_t idx)
+{
+	__atomic_store_n(&g->queues[queue].avail->idx, idx, __ATOMIC_RELEASE);
+}
+
+void guest_raw_offer(struct guest *g, uint32_t queue, uint16_t head)
+{
+	struct guest_queue *q = &g->queues[queue];
+
+	q->avail->ring[q->next_avail++ & (q->size - 1)] = head;
+	guest_raw_avail_idx(g, queue, q->next_avail);
+}

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * guest - a virtual machine with a virtio-net device, reduced to what its driver does with memory:
+ *descriptors, avail and used rings, frames. The device's side is the product's.
+ *
+ *	ring 0: the guest posts buffers and receives        ring 1: it sends
+ *
+ * Its memory is a memfd that is mapped twice, once by the guest and once, through gmem, by the switch. It is
+ *told as two regions that lie side by side for the guest but not for the switch; buffers may lie across the
+ *seam.
+ *
+ * A chain with head h keeps its bytes in slab h of its queue, piece after piece with a gap between. The guest
+ *checks what comes back: each buffer once, as posted, gaps untouched. A guest belongs to one thread.
+ */
+#ifndef GINNEL_SIM_GUEST_H
+#define GINNEL_SIM_GUEST_H
+
+#include "engine.h"
+#include "pkt/pkt.h"
+
+#include <linux/virtio_net.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define GUEST_RX	 0
+#define GUEST_TX	 1
+#define GUEST_QUEUES	 2
+#define GUEST_SIZE_MAX	 256
+#define GUEST_PIECES_MAX 64
+/* Header, frame, gaps. */
+#define GUEST_SLAB (96 * 1024u)
+/* What a receive buffer must hold for any frame. */
+#define GUEST_BUFFER_MAX (PKT_LEN_MAX + (uint32_t)sizeof(struct virtio_net_hdr_mrg_rxbuf))
+
+#define FEATURE(name) (1ull << (name))
+
+struct guest_config {
+	uint64_t features; /* what the driver negotiates */
+	uint16_t size;	   /* of each ring, a power of two; 0: 256 */
+	uint16_t start;	   /* where the ring indexes begin */
+};
+
+/* How a chain is cut into descriptors. */
+struct guest_layout {
+	uint32_t n;
+	uint32_t lens[GUEST_PIECES_MAX];
+	bool indirect;
+};
+
+struct guest_chain {
+	bool posted;
+	uint32_t n; /* pieces */
+	uint64_t gpa[GUEST_PIECES_MAX];
+	uint32_t len[GUEST_PIECES_MAX];
+	uint32_t n_desc;
+	uint16_t desc[GUEST_PIECES_MAX];
+};
+
+struct guest_queue {
+	uint16_t size;
+	uint64_t desc_gpa, avail_gpa, used_gpa, tables_gpa, slabs_gpa;
+	struct vring_desc *desc;
+	struct vring_avail *avail;
+	struct vring_used *used;
+	uint16_t next_avail; /* ours, published by guest_kick() */
+	uint16_t used_seen;
+	uint32_t n_free;
+	uint16_t free[GUEST_SIZE_MAX];
+	struct guest_chain chains[GUEST_SIZE_MAX];
+	int kick_fd, call_fd, err_fd;
+	uint64_t kicks, kicks_saved;
+	uint64_t posted, returned; /* chains, ever */
+};
+
+struct guest {
+	uint64_t features;
+	uint32_t hdr_len;
+	int memfd;
+	uint8_t *mem;
+	uint64_t mem_len, next_gpa;
+	struct guest_queue queues[GUEST_QUEUES];
+	/* the switch's side */
+	struct vhost_backend *backend; /* NULL: not connected */
+	struct gmem *gmem;
+	struct vhost_ring rings[GUEST_QUEUES];
+};
+
+struct guest_frame {
+	struct virtio_net_hdr_mrg_rxbuf hdr;
+	uint32_t n_buffers;
+	uint32_t len;
+	uint8_t bytes[PKT_LEN_MAX];
+};
+
+void guest_create(struct guest *g, const struct guest_config *config);
+void guest_destroy(struct guest *g);
+
+/* The front-end connects and starts both rings, where they were left if it is not the first time. */
+void guest_connect(struct guest *g, struct vhost_backend *b);
+/* All rings stop. The guest may keep on posting. */
+void guest_disconnect(struct guest *g);
+/* The driver negotiates anew: not connected, nothing posted. */
+void guest_set_features(struct guest *g, uint64_t features);
+/* SET_VRING_ENABLE */
+void guest_enable(struct guest *g, uint32_t queue, bool enabled);
+
+/* A pointer of the guest's. */
+static inline void *guest_at(struct guest *g, uint64_t gpa)
+{
+	return g->mem + gpa;
+}
+
+/* One piece that holds everything. */
+struct guest_layout guest_layout_one(uint32_t len);
+/* n pieces of equal length, the last a little longer or shorter. */
+struct guest_layout guest_layout_even(uint32_t len, uint32_t n);
+
+/* Posts a receive buffer. False: no free descriptors. */
+bool guest_post(struct guest *g, const struct guest_layout *layout);
+/* n buffers of one piece of len bytes each. */
+void guest_post_n(struct guest *g, uint32_t n, uint32_t len);
+/* Sends a frame over pieces that hold at least header and frame. NULL: a header of zeros. False: no
+ * descriptors. */
+bool guest_send(struct guest *g, const struct virtio_net_hdr *hdr, const uint8_t *frame, uint32_t len,
+	const struct guest_layout *layout);
+/* Publishes what was posted or sent, and kicks if the device asked for that. */
+void guest_kick(struct guest *g, uint32_t queue);
+
+/* The next received frame. False: there is none. */
+bool guest_receive(struct guest *g, struct guest_frame *out);
+/* Takes back the buffers of sent frames. Returns how many. */
+uint32_t guest_reap(struct guest *g);
+/* Chains that the device still has. */
+uint32_t guest_outstanding(const struct guest *g, uint32_t queue);
+
+/* Whether the guest wants calls from now on. */
+void guest_want_calls(struct guest *g, uint32_t queue, bool wanted);
+/* Calls, and errors signalled, since the last time. */
+uint64_t guest_calls(struct guest *g, uint32_t queue);
+uint64_t guest_errors(struct guest *g, uint32_t queue);
+
+/* Misbehaviour: what a driver must not do. */
+void guest_raw_avail_idx(struct guest *g, uint32_t queue, uint16_t idx);
+/* Offers head, whatever its descriptors are. */
+void guest_raw_offer(struct guest *g, uint32_t queue, uint16_t head);
+
+#endif

@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a guest may do wrong with its memory is its own loss: the others go on. */
+#include "sim.h"
+
+#include "base/test.h"
+
+#include <string.h>
+
+static struct sim sim;
+static uint8_t frame[PKT_LEN_MAX];
+static struct random r;
+
+/* Guest 0 misbehaves, 1 and 2 do not. */
+static void begin(void)
+{
+	random_init(&r, 1);
+	sim_init(&sim, 3);
+	sim_guests(&sim, SIM_RING_FEATURES | SIM_CSUM_FEATURES | SIM_TSO_FEATURES);
+	sim_learn(&sim);
+	for (uint32_t i = 0; i < 3; i++)
+		guest_post_n(&sim.guest[i], 8, 2000);
+}
+
+static void send_one(uint32_t from, uint32_t to)
+{
+	const struct guest_layout layout = guest_layout_one(12 + 500);
+
+	sim_frame(frame, 500, from, to, &r);
+	assert_true(guest_send(&sim.guest[from], NULL, frame, 500, &layout));
+	guest_kick(&sim.guest[from], GUEST_TX);
+	sim_settle(&sim);
+}
+
+static void others_go_on(void)
+{
+	send_one(1, 2);
+	assert_int_equal(guest_reap(&sim.guest[1]), 1);
+	sim_expect(&sim, 2, frame, 500);
+	send_one(2, 1);
+	assert_int_equal(guest_reap(&sim.guest[2]), 1);
+	sim_expect(&sim, 1, frame, 500);
+}
+
+/* The ring is broken for this reason; a new connection is the way out. */
+static void expect_broken(uint32_t queue, enum virtq_error error)
+{
+	sim_settle(&sim);
+	assert_int_equal(sim.guest[0].rings[queue].vq.error, error);
+	assert_int_equal(guest_errors(&sim.guest[0], queue), 1);
+	others_go_on();
+	sim_settle(&sim);
+	assert_int_equal(guest_errors(&sim.guest[0], queue), 0);
+}
+
+static struct vring_desc *raw_desc(uint16_t at)
+{
+	return &sim.guest[0].queues[GUEST_TX].desc[at];
+}
+
+static void raw_send(const struct vring_desc *d, uint16_t n)
+{
+	memcpy(raw_desc(0), d, n * sizeof(*d));
+	guest_raw_offer(&sim.guest[0], GUEST_TX, 0);
+}
+
+TEST(an_avail_index_that_jumps_breaks_the_ring)
+{
+	begin();
+	guest_raw_avail_idx(&sim.guest[0], GUEST_TX, 20000);
+	expect_broken(GUEST_TX, VIRTQ_AVAIL_JUMPED);
+	sim_fini(&sim);
+	begin();
+	guest_raw_avail_idx(&sim.guest[0], GUEST_RX, 20000);
+	for (uint32_t i = 0; i < 20; i++)
+		send_one(1, 0);
+	assert_int_equal(guest_reap(&sim.guest[1]), 20);
+	expect_broken(GUEST_RX, VIRTQ_AVAIL_JUMPED);
+	sim_fini(&sim);
+}
+
+TEST(a_head_beyond_the_table_breaks_the_ring)
+{
+	begin();
+	guest_raw_offer(&sim.guest[0], GUEST_TX, 256);
+	expect_broken(GUEST_TX, VIRTQ_HEAD_RANGE);
+	sim_fini(&sim);
+}
+
+TEST(descriptors_that_lead_nowhere_break_the_ring)
+{
+	static const struct {
+		struct vring_desc desc[2];
+		enum virtq_error error;
+	} cases[] = {
+		{{{.addr = 1ull << 40, .len = 100}}, VIRTQ_ADDRESS},
+		{{{.addr = UINT64_MAX - 50, .len = 100}}, VIRTQ_ADDRESS},
+		{{{.addr = 4096, .len = UINT32_MAX}}, VIRTQ_ADDRESS},
+		{{{.addr = 4096, .len = 1, .flags = VRING_DESC_F_NEXT, .next = 0}}, VIRTQ_CHAIN_LOOP},
+		{{{.addr = 4096, .len = 0, .flags = VRING_DESC_F_NEXT, .next = 1},
+			 {.flags = VRING_DESC_F_NEXT, .next = 0}},
+			VIRTQ_CHAIN_LOOP},
+		{{{.addr = 4096, .len = 1, .flags = VRING_DESC_F_NEXT, .next = 256}}, VIRTQ_NEXT_RANGE},
+		{{{.addr = 4096, .len = 1, .flags = VRING_DESC_F_NEXT | VRING_DESC_F_WRITE, .next = 1},
+			 {.addr = 4096, .len = 1}},
+			VIRTQ_DIRECTION},
+		{{{.addr = 4096, .len = 17, .flags = VRING_DESC_F_INDIRECT}}, VIRTQ_INDIRECT_TABLE},
+		{{{.addr = 4096, .len = 0, .flags = VRING_DESC_F_INDIRECT}}, VIRTQ_INDIRECT_TABLE},
+		{{{.addr = 1ull << 40, .len = 32, .flags = VRING_DESC_F_INDIRECT}}, VIRTQ_ADDRESS},
+	};
+
+	for (uint32_t i = 0; i < ARRAY_LEN(cases); i++) {
+		begin();
+		raw_send(cases[i].desc, 2);
+		expect_broken(GUEST_TX, cases[i].error);
+		sim_fini(&sim);
+	}
+}
+
+/* Several buffers are taken for one frame, and the last turns out to be rotten. */
+TEST(a_ring_that_breaks_in_the_middle_of_a_frame_offers_nothing_more)
+{
+	struct guest *g = &sim.guest[0];
+	struct guest_layout layout = guest_layout_one(12 + 60000);
+
+	begin();
+	g->queues[GUEST_RX].avail->ring[5] = 999;
+	sim_frame(frame, 60000, 1, 0, &r);
+	for (uint32_t i = 0; i < 3; i++) {
+		assert_true(guest_send(&sim.guest[1], NULL, frame, 60000, &layout));
+		guest_kick(&sim.guest[1], GUEST_TX);
+		sim_settle(&sim);
+		assert_int_equal(guest_reap(&sim.guest[1]), 1);
+	}
+	sim_expect_nothing(&sim, 0);
+	assert_int_equal(sim_counters(&sim, 0).tx_packets, 0);
+	expect_broken(GUEST_RX, VIRTQ_HEAD_RANGE);
+	sim_fini(&sim);
+}
+
+TEST(frames_that_are_none_are_dropped_and_given_back)
+{
+	static const struct {
+		uint32_t len; /* of header and frame */
+		enum drop drop;
+	} cases[] = {
+		{1, DROP_RX_HEADER},
+		{11, DROP_RX_HEADER},
+		{12, DROP_RX_RUNT},
+		{12 + 13, DROP_RX_RUNT},
+		{12 + PKT_LEN_MAX + 1, DROP_RX_TOO_LONG},
+	};
+	struct guest *g = &sim.guest[0];
+
+	for (uint32_t i = 0; i < ARRAY_LEN(cases); i++) {
+		uint64_t gpa;
+
+		begin();
+		gpa = g->queues[GUEST_TX].slabs_gpa;
+		raw_send(&(struct vring_desc){.addr = gpa, .len = cases[i].len}, 1);
+		sim_settle(&sim);
+		assert_int_equal(sim_drops(&sim, 0, cases[i].drop), 1);
+		assert_int_equal(g->queues[GUEST_TX].used->idx, 2); /* one was sim_learn()'s */
+		others_go_on();
+		sim_fini(&sim);
+	}
+}
+
+/* Readable pieces of nothing are a chain without a frame. */
+TEST(an_empty_chain_is_given_back)
+{
+	begin();
+	raw_send(&(struct vring_desc){.addr = 4096, .len = 0}, 1);
+	sim_settle(&sim);
+	assert_int_equal(sim_drops(&sim, 0, DROP_RX_HEADER), 1);
+	assert_int_equal(sim.guest[0].queues[GUEST_TX].used->idx, 2);
+	sim_fini(&sim);
+}
+
+TEST(headers_that_contradict_the_frame_are_dropped)
+{
+	static const struct virtio_net_hdr cases[] = {
+		{.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM, .csum_start = 499},
+		{.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM, .csum_start = 0xffff, .csum_offset = 0xffff},
+		{.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM, .csum_start = 0, .csum_offset = 499},
+		{.gso_type = VIRTIO_NET_HDR_GSO_TCPV4, .gso_size = 100},
+		{.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM, .gso_type = VIRTIO_NET_HDR_GSO_TCPV4, .gso_size = 0},
+		{.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM, .gso_type = VIRTIO_NET_HDR_GSO_UDP, .gso_size = 100},
+		{.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM, .gso_type = 0x7f, .gso_size = 100},
+	};
+	const struct guest_layout layout = guest_layout_one(12 + 500);
+
+	begin();
+	sim_frame(frame, 500, 0, 1, &r);
+	for (uint32_t i = 0; i < ARRAY_LEN(cases); i++) {
+		assert_true(guest_send(&sim.guest[0], &cases[i], frame, 500, &layout));
+		guest_kick(&sim.guest[0], GUEST_TX);
+		sim_settle(&sim);
+		assert_int_equal(guest_reap(&sim.guest[0]), 1);
+		assert_int_equal(sim_drops(&sim, 0, DROP_RX_HEADER), i + 1);
+	}
+	sim_expect_nothing(&sim, 1);
+	sim_fini(&sim);
+}
+
+/* A table of its own may have more entries than the turn wants to hold. */
+TEST(a_chain_of_more_pieces_than_a_frame_needs_is_given_back_unseen)
+{
+	struct guest *g = &sim.guest[0];
+	struct guest_queue *q = &g->queues[GUEST_TX];
+	uint64_t seam = g->queues[GUEST_RX].slabs_gpa + 4096;
+	struct vring_desc *table;
+	const uint32_t n = 1024;
+
+	begin();
+	/* each piece lies across the seam, so there are twice as many as descriptors */
+	table = guest_at(g, q->slabs_gpa);
+	for (uint32_t i = 0; i < n; i++)
+		table[i] = (struct vring_desc){.addr = seam - 8,
+			.len = 16,
+			.flags = i < n - 1 ? VRING_DESC_F_NEXT : 0,
+			.next = (uint16_t)(i + 1)};
+	raw_send(&(struct vring_desc){.addr = q->slabs_gpa,
+			 .len = n * (uint32_t)sizeof(*table),
+			 .flags = VRING_DESC_F_INDIRECT},
+		1);
+	sim_settle(&sim);
+	assert_int_equal(sim_drops(&sim, 0, DROP_RX_PIECES), 1);
+	assert_int_equal(q->used->idx, 2);
+	others_go_on();
+	sim_fini(&sim);
+}
+
+TESTS(cmocka_unit_test(an_avail_index_that_jumps_breaks_the_ring),
+	cmocka_unit_test(a_head_beyond_the_table_breaks_the_ring),
+	cmocka_unit_test(descriptors_that_lead_nowhere_break_the_ring),
+	cmocka_unit_test(a_ring_that_breaks_in_the_middle_of_a_frame_offers_nothing_more),
+	cmocka_unit_test(frames_that_are_none_are_dropped_and_given_back),
+	cmocka_unit_test(an_empty_chain_is_given_back),
+	cmocka_unit_test(headers_that_contradict_the_frame_are_dropped),
+	cmocka_unit_test(a_chain_of_more_pieces_than_a_frame_needs_is_given_back_unseen))
