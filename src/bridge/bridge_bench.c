@@ -149,7 +149,7 @@ static void run(uint32_t n_macs, const char *what)
 			best[k] = min_u64(best[k], t[k + 1] - t[k]);
 		}
 	}
-	printf("%-28s input %5.1f (best %5.1f)  output %5.1f (best %5.1f)\n", what,
+	printf("%-30s input %5.1f (best %5.1f)  output %5.1f (best %5.1f)\n", what,
 		(double)sum[0] / N_TURNS / TURN_PKTS, (double)best[0] / TURN_PKTS,
 		(double)sum[1] / N_TURNS / TURN_PKTS, (double)best[1] / TURN_PKTS);
 	empty(&b);

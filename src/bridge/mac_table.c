@@ -108,15 +108,15 @@ static bool learned_take(struct mac_table *t)
 
 	if (mac_table_count_learned(t) >= limit)
 		return false;
-	if (__atomic_fetch_add(&t->n_learned, 1, __ATOMIC_RELAXED) < limit)
+	if (__atomic_fetch_add(&t->counts.n_learned, 1, __ATOMIC_RELAXED) < limit)
 		return true;
-	__atomic_fetch_sub(&t->n_learned, 1, __ATOMIC_RELAXED);
+	__atomic_fetch_sub(&t->counts.n_learned, 1, __ATOMIC_RELAXED);
 	return false;
 }
 
 static void learned_give(struct mac_table *t)
 {
-	__atomic_fetch_sub(&t->n_learned, 1, __ATOMIC_RELAXED);
+	__atomic_fetch_sub(&t->counts.n_learned, 1, __ATOMIC_RELAXED);
 }
 
 /* Removes the entry if it is still this one. */
@@ -174,42 +174,43 @@ static bool insert(struct mac_table *t, uint64_t word, uint64_t hash, uint32_t n
 	return false;
 }
 
-static uint32_t slot_to_keep(const struct mac_table *t, uint64_t mac, uint64_t hash)
+static bool has_static(const struct mac_table *t, uint64_t mac, uint64_t hash)
 {
-	uint32_t first = NO_SLOT;
-
 	for (uint32_t i = 0; i < SLOTS_OF_ONE; i++) {
-		uint32_t slot = slot_of(t, hash, i);
-		uint64_t word = slot_load(t, slot);
+		uint64_t word = slot_load(t, slot_of(t, hash, i));
 
-		if (!word_is(word, mac))
-			continue;
-		if (word & MAC_WORD_STATIC)
-			return slot;
-		if (first == NO_SLOT)
-			first = slot;
+		if (word_is(word, mac) && !word_is_learned(word))
+			return true;
 	}
-	return first;
+	return false;
+}
+
+/* Tries again when the entry moved to another interface meanwhile. */
+static void remove_learned(struct mac_table *t, uint32_t slot, uint64_t mac)
+{
+	uint64_t word;
+
+	do
+		word = slot_load(t, slot);
+	while (word_is(word, mac) && word_is_learned(word) && !slot_remove(t, slot, word));
 }
 
 /*
  * After an insertion. Of two threads that inserted the same address, at least one sees both entries here
- * (insertion and loads are sequentially consistent), and whoever sees both keeps the same one.
+ * (insertion and loads are sequentially consistent). A learned entry goes only after a static one or one in
+ * an earlier slot was seen: the first one stays whatever others do, so two threads never remove each other's.
  */
 static void keep_one(struct mac_table *t, uint64_t mac, uint64_t hash)
 {
-	uint32_t keep = slot_to_keep(t, mac, hash);
+	bool seen = has_static(t, mac, hash);
 
 	for (uint32_t i = 0; i < SLOTS_OF_ONE; i++) {
 		uint32_t slot = slot_of(t, hash, i);
-		uint64_t word;
 
-		if (slot == keep)
-			continue;
-		/* Tried again when the entry moved to another interface meanwhile. */
-		do
-			word = slot_load(t, slot);
-		while (word_is(word, mac) && word_is_learned(word) && !slot_remove(t, slot, word));
+		if (seen)
+			remove_learned(t, slot, mac);
+		else
+			seen = word_is(slot_load(t, slot), mac);
 	}
 }
 
@@ -241,7 +242,7 @@ enum mac_learned mac_table_learn_slow(
 	__atomic_store_n(&t->seen_s[slot], now_s, __ATOMIC_RELAXED);
 	/* Who loses against another move or a removal came before it: nothing to try again. */
 	if ((word & MAC_WORD_IFACE) != iface_idx && slot_change(t, slot, word, mac_word(mac, iface_idx, 0)))
-		__atomic_fetch_add(&t->n_moves, 1, __ATOMIC_RELAXED);
+		__atomic_fetch_add(&t->counts.n_moves, 1, __ATOMIC_RELAXED);
 	return MAC_LEARNED;
 }
 
@@ -373,6 +374,6 @@ int mac_table_copy(struct mac_table *to, const struct mac_table *from)
 
 	for (uint32_t pos = 0; !err && mac_table_next(from, &pos, &e);)
 		err = copy_entry(to, &e);
-	__atomic_store_n(&to->n_moves, mac_table_count_moves(from), __ATOMIC_RELAXED);
+	__atomic_store_n(&to->counts.n_moves, mac_table_count_moves(from), __ATOMIC_RELAXED);
 	return err;
 }

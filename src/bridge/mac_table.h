@@ -45,16 +45,21 @@ struct mac_bucket {
 
 static_assert(sizeof(struct mac_bucket) == CACHE_LINE, "a look-up touches one line");
 
+/* What workers write, away from what they read for each packet. */
+struct mac_counts {
+	_Alignas(CACHE_LINE) uint64_t n_moves; /* atomic */
+	uint32_t n_learned;		       /* atomic */
+};
+
 struct mac_table {
 	struct mac_bucket *buckets;
 	uint32_t *seen_s; /* per slot */
 	uint64_t hash_xor, hash_mul;
 	uint32_t bucket_mask;
-	uint32_t learn_limit;			 /* atomic */
-	void *memory;				 /* what buckets is the aligned part of */
-	uint32_t sweep_at;			 /* control: the bucket where ageing goes on */
-	_Alignas(CACHE_LINE) uint32_t n_learned; /* atomic */
-	uint64_t n_moves;			 /* atomic */
+	uint32_t learn_limit; /* atomic */
+	void *memory;	      /* what buckets is the aligned part of */
+	uint32_t sweep_at;    /* control: the bucket where ageing goes on */
+	struct mac_counts counts;
 };
 
 enum mac_learned {
@@ -105,13 +110,13 @@ bool mac_table_next(const struct mac_table *t, uint32_t *pos, struct mac_entry *
 
 static inline uint32_t mac_table_count_learned(const struct mac_table *t)
 {
-	return __atomic_load_n(&t->n_learned, __ATOMIC_RELAXED);
+	return __atomic_load_n(&t->counts.n_learned, __ATOMIC_RELAXED);
 }
 
 /* How often an address appeared behind another interface. */
 static inline uint64_t mac_table_count_moves(const struct mac_table *t)
 {
-	return __atomic_load_n(&t->n_moves, __ATOMIC_RELAXED);
+	return __atomic_load_n(&t->counts.n_moves, __ATOMIC_RELAXED);
 }
 
 static inline uint64_t mac_word(uint64_t mac, uint32_t iface_idx, uint32_t flags)

@@ -423,14 +423,12 @@ static void check_sample(
 	pieces_free(&b.body);
 }
 
-/* Every pair of splits for small frames; for large ones each split of either side once. */
+/* Some of the 36 pairs of splits; which ones changes from call to call, so that all have their turn. */
 static void check_splits(const struct sample *s, uint32_t caps, struct random *r)
 {
-	uint32_t step = s->shape.len > 1514 ? PIECES_MAX + 1 : 1;
-	uint32_t first = s->shape.len > 9000 ? random_below(r, PIECES_MAX * PIECES_MAX) : 0;
-	uint32_t last = s->shape.len > 9000 ? first : PIECES_MAX * PIECES_MAX - 1;
+	uint32_t step = s->shape.len > 9000 ? PIECES_MAX * PIECES_MAX : 5;
 
-	for (uint32_t i = first; i <= last; i += step)
+	for (uint32_t i = random_below(r, step); i < PIECES_MAX * PIECES_MAX; i += step)
 		check_sample(s, caps, 1 + i / PIECES_MAX, 1 + i % PIECES_MAX, r);
 }
 
@@ -722,7 +720,7 @@ TEST(a_checksum_is_completed_wherever_it_lies)
 	struct random r;
 
 	random_init(&r, 8);
-	for (uint32_t round = 0; round < 20000; round++) {
+	for (uint32_t round = 0; round < 10000; round++) {
 		uint32_t len = 60 + random_below(&r, round % 2 ? 120 : 1500);
 		uint32_t field = random_below(&r, len - 1);
 		uint32_t start = random_below(&r, 2) ? field - random_below(&r, field + 1)
@@ -789,7 +787,7 @@ TEST(whatever_the_headers_say_copies_stay_within_bounds)
 	struct random r;
 
 	random_init(&r, seed_of_this_run());
-	for (uint32_t round = 0; round < 40000; round++) {
+	for (uint32_t round = 0; round < 20000; round++) {
 		struct shape shape = {
 			.kind = (enum kind)random_below(&r, KINDS),
 			.vlans = random_below(&r, 3),

@@ -170,7 +170,7 @@ TEST(a_server_without_descriptors_accepts_later)
 	int peer;
 
 	bed_open(&bed, true);
-	bed.link.retry_ns = 0;
+	bed.link.retry_ns = 1;
 	peer = unix_connect(bed.path);
 	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
 	none = (struct rlimit){.rlim_cur = 3, .rlim_max = before.rlim_max};
@@ -192,7 +192,7 @@ TEST(a_client_tries_again_until_somebody_listens)
 	int listener;
 
 	bed_open(&bed, false);
-	bed.link.retry_ns = 0;
+	bed.link.retry_ns = 1;
 	fake_turns(bed.loop);
 	assert_true(bed.failed >= 4);
 	assert_int_equal(bed.err, -ENOENT);
@@ -200,7 +200,7 @@ TEST(a_client_tries_again_until_somebody_listens)
 	fake_turns(bed.loop);
 	assert_int_equal(bed.opened, 1);
 	close(listener);
-	bed.link.retry_min_ns = 0;
+	bed.link.retry_min_ns = 1;
 	bed_hang_up(&bed);
 	assert_int_equal(bed.opened, 1);
 	assert_int_equal(bed.err, -ECONNREFUSED);

@@ -234,14 +234,14 @@ TEST(ring_indexes_are_never_cut)
 
 	bed_open(&bed, REPLY_ACK);
 	for (size_t i = 0; i < ARRAY_LEN(indexes); i++) {
-		struct vhost_user_ring_state state = {.index = indexes[i], .num = 1};
+		struct vhost_user_ring_state one = {.index = indexes[i], .num = 1};
 		struct vhost_user_ring_addr addr = {.index = indexes[i]};
 		/* bit 8 says that no descriptor comes: not set, so that the index is what is wrong */
 		uint64_t value = indexes[i] & ~(uint32_t)VHOST_USER_RING_FD_NONE;
 		int kick = fake_eventfd();
 
 		for (size_t k = 0; k < ARRAY_LEN(stating); k++)
-			assert_int_equal(fake_acked(&bed.front, stating[k], &state, 8, NULL, 0), 1);
+			assert_int_equal(fake_acked(&bed.front, stating[k], &one, 8, NULL, 0), 1);
 		assert_int_equal(fake_acked(&bed.front, VHOST_USER_SET_VRING_ADDR, &addr, 40, NULL, 0), 1);
 		for (size_t k = 0; k < ARRAY_LEN(carrying) && value > 0; k++)
 			assert_int_equal(fake_acked(&bed.front, carrying[k], &value, 8, &kick, 1), 1);

@@ -1,21 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 #
-# lib - processes and guests for the demo and the peer tests. Source it, then call run_begin.
+# lib - processes and guests for the demo and the peer tests. Source it, call run_begin, and
+# guests_ready before the first guest.
 #
 # Everything lives in one run directory, $run, made for this run:
-#   $run/NAME.pid     the processes that we started; only these are ever ended
-#   $run/NAME.log     what they printed; for a guest, its console
-#   $run/NAME.agent   the socket through which guest_run reaches into a guest
+#   $run/NAME.pid      the processes that we started; only these are ever ended
+#   $run/NAME.log      what they printed; for a guest, its console
+#   $run/NAME.console  the same console as a socket, for people
+#   $run/NAME.agent    the socket through which guest_run reaches into a guest
 # As root, the switch and the guests run as nobody: neither needs more.
 set -euo pipefail
 
 root=$(readlink -f "$(dirname "${BASH_SOURCE[0]}")/../..")
+# shellcheck source-path=SCRIPTDIR
 . "$root/tests/guest/packages.sh"
+# shellcheck disable=SC2034
 build=${GINNEL_BUILD:-$root/build}
 image=$root/build/guest
 run=
 as_user=()
+at_end=() # commands for run_end
 
 # run_begin: ends and removes at exit what was started since
 run_begin() {
@@ -23,12 +28,10 @@ run_begin() {
 	trap run_end EXIT
 	trap 'exit 130' INT TERM HUP
 	user_choose
-	"$root/tests/guest/image"
-	accel_choose
 }
 
 run_end() {
-	local status=$? pidfile
+	local status=$? pidfile command
 	trap - EXIT
 	if [ "$status" != 0 ] && [ "$status" != 77 ]; then
 		logs_show >&2
@@ -36,6 +39,9 @@ run_end() {
 	for pidfile in "$run"/*.pid; do
 		[ -e "$pidfile" ] || continue
 		process_stop "$(basename "$pidfile" .pid)" KILL
+	done
+	for command in "${at_end[@]}"; do
+		eval "$command"
 	done
 	rm -rf "$run"
 	exit "$status"
@@ -46,7 +52,7 @@ logs_show() {
 	for log in "$run"/*.log; do
 		[ -s "$log" ] || continue
 		echo "--- ${log##*/}"
-		tail -n 20 "$log" | tr -d '\r'
+		tail -n "${GINNEL_LOG_LINES:-20}" "$log" | tr -d '\r'
 	done
 }
 
@@ -71,10 +77,12 @@ readable() {
 
 # wait_until SECONDS COMMAND...: poll until it succeeds
 wait_until() {
-	local deadline=$((SECONDS + $1))
+	local deadline=$((SECONDS + $1)) late=0
 	shift
 	until "$@"; do
-		if [ $SECONDS -gt $deadline ]; then
+		# a machine that was paused is late at once, so that alone proves nothing
+		[ $SECONDS -le $deadline ] || late=$((late + 1))
+		if [ $late -gt 10 ]; then
 			echo "timeout: $*" >&2
 			return 1
 		fi
@@ -108,8 +116,9 @@ process_pid() {
 
 process_runs() {
 	local pid state
-	pid=$(cat "$run/$1.pid" 2>/dev/null) || return
-	state=$(cut -d' ' -f3 "/proc/$pid/stat" 2>/dev/null) || return
+	# a bare return in an exit trap would return the trap's status
+	pid=$(cat "$run/$1.pid" 2>/dev/null) || return 1
+	state=$(cut -d' ' -f3 "/proc/$pid/stat" 2>/dev/null) || return 1
 	[ "$state" != Z ]
 }
 
@@ -117,12 +126,12 @@ process_gone() {
 	! process_runs "$1"
 }
 
-# process_stop NAME [SIGNAL]: returns when it is gone
+# process_stop NAME [SIGNAL]: with its children; returns when it is gone
 process_stop() {
-	process_runs "$1" && kill "-${2:-TERM}" "$(process_pid "$1")" 2>/dev/null
+	process_runs "$1" && kill "-${2:-TERM}" -- "-$(process_pid "$1")" 2>/dev/null
 	if ! wait_until 10 process_gone "$1"; then
-		kill -KILL "$(process_pid "$1")"
-		wait_until 10 process_gone "$1"
+		kill -KILL -- "-$(process_pid "$1")" || true
+		wait_until 10 process_gone "$1" || true
 	fi
 	rm -f "$run/$1.pid"
 }
@@ -136,12 +145,17 @@ log_has() {
 
 # --- guests ---
 
+guests_ready() {
+	"$root/tests/guest/image"
+	accel_choose
+}
+
 # accel_choose: KVM only if a guest really boots with it; a device file alone proves little
 accel_choose() {
 	[ -z "${GINNEL_ACCEL:-}" ] || return 0
 	GINNEL_ACCEL=kvm
 	if ! { [ -e /dev/kvm ] && guest_start probe --memory 64 2>/dev/null &&
-		(wait_until 10 log_has probe "GUEST READY") 2>/dev/null; }; then
+		(wait_until 5 log_has probe "GUEST READY") 2>/dev/null; }; then
 		GINNEL_ACCEL=tcg
 	fi
 	process_stop probe KILL
@@ -178,14 +192,16 @@ guest_start() {
 	done
 	[ -z "${guest[socket]}" ] || mapfile -t net < <(guest_net guest)
 	append+=" guest.ip=${guest[ip]} guest.run=$([ -z "${guest[run]}" ] || base64 -w 0 "${guest[run]}")"
-	rm -f "$run/$name.agent" "$run/$name.log"
+	rm -f "$run/$name".{log,agent,console}
+	"${as_user[@]}" touch "$run/$name.log" # QEMU writes it too
 	process_start "$name" "${as_user[@]}" qemu-system-x86_64 \
 		-nodefaults -no-user-config -display none -accel "$GINNEL_ACCEL" \
 		-cpu "$([ "$GINNEL_ACCEL" = kvm ] && echo host || echo max)" -smp "${guest[cpus]}" \
 		-machine "q35,memory-backend=memory" -m "${guest[memory]}" \
 		-object "memory-backend-memfd,id=memory,size=${guest[memory]}M,share=on" \
 		-kernel "$(readable "$image/vmlinux")" -initrd "$(readable "$image/initrd")" -append "$append" \
-		-serial stdio -device virtio-serial-pci \
+		-chardev "socket,id=console,path=$run/$name.console,server=on,wait=off,logfile=$run/$name.log,logappend=on" \
+		-serial chardev:console -device virtio-serial-pci \
 		-chardev "socket,id=agent,path=$run/$name.agent,server=on,wait=off" \
 		-device virtserialport,chardev=agent "${net[@]}"
 }
@@ -198,7 +214,14 @@ guest_net() {
 	client) socket+=",reconnect=1" ;;
 	server) socket+=",server=on,wait=off" ;;
 	esac
-	[ "${of[queues]}" = 1 ] || device+=",mq=on,vectors=$((2 * of[queues] + 2))"
+	[ "${of[queues]}" = 1 ] || device+=",mq=on"
+	# emulated MSI-X makes QEMU 7.2 look for a vhost-user queue behind its own control queue,
+	# which crashes it; KVM delivers interrupts without asking
+	if [ "$GINNEL_ACCEL" = tcg ]; then
+		device+=",vectors=0"
+	elif [ "${of[queues]}" != 1 ]; then
+		device+=",vectors=$((2 * of[queues] + 2))"
+	fi
 	printf '%s\n' -chardev "$socket" -netdev "vhost-user,id=net,chardev=net,queues=${of[queues]}" \
 		-device "$device${of[device]:+,${of[device]}}"
 }

@@ -261,6 +261,27 @@ TEST(without_buffers_a_frame_is_dropped_and_the_sender_goes_on)
 	sim_fini(&sim);
 }
 
+TEST(a_burst_fills_the_buffers_there_are_and_counts_the_rest)
+{
+	struct random r;
+
+	random_init(&r, 32);
+	begin(2, SIM_RING_FEATURES);
+	guest_post_n(&sim.guest[1], 3, 500);
+	for (uint32_t i = 0; i < 10; i++) {
+		const struct guest_layout layout = guest_layout_one(12 + 100);
+
+		sim_frame(frame, 100, 0, 1, &r);
+		assert_true(guest_send(&sim.guest[0], NULL, frame, 100, &layout));
+	}
+	guest_kick(&sim.guest[0], GUEST_TX);
+	assert_int_equal(sim_turn(&sim), 10);
+	assert_int_equal(guest_reap(&sim.guest[0]), 10);
+	assert_int_equal(sim_counters(&sim, 1).tx_packets, 3);
+	assert_int_equal(sim_drops(&sim, 1, DROP_TX_NO_BUFFER), 7);
+	sim_fini(&sim);
+}
+
 TEST(too_few_buffers_for_one_frame_stay_posted)
 {
 	struct random r;
@@ -366,6 +387,7 @@ TESTS(cmocka_unit_test(frames_of_every_size_and_split_arrive_unchanged),
 	cmocka_unit_test(a_flooded_frame_reaches_everybody_else_with_one_copy_each),
 	cmocka_unit_test(a_frame_to_a_known_address_reaches_nobody_else),
 	cmocka_unit_test(without_buffers_a_frame_is_dropped_and_the_sender_goes_on),
+	cmocka_unit_test(a_burst_fills_the_buffers_there_are_and_counts_the_rest),
 	cmocka_unit_test(too_few_buffers_for_one_frame_stay_posted),
 	cmocka_unit_test(a_frame_longer_than_a_single_buffer_is_dropped_without_mergeable_buffers),
 	cmocka_unit_test(a_frame_over_many_tiny_buffers_says_how_many),

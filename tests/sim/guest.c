@@ -6,6 +6,7 @@
 
 #include <linux/virtio_config.h>
 #include <linux/virtio_ring.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
@@ -84,6 +85,11 @@ void guest_create(struct guest *g, const struct guest_config *config)
 	g->mem_len = g->next_gpa;
 	g->memfd = memfd_create("guest", MFD_CLOEXEC);
 	assert_true(g->memfd >= 0 && ftruncate(g->memfd, (off_t)g->mem_len) == 0);
+	if (config->logged) {
+		g->log.size = g->mem_len / DIRTY_LOG_PAGE / 8 + 1;
+		g->log.bits = calloc(1, g->log.size);
+		assert_non_null(g->log.bits);
+	}
 	g->mem = mmap(NULL, g->mem_len, PROT_READ | PROT_WRITE, MAP_SHARED, g->memfd, 0);
 	assert_true(g->mem != MAP_FAILED);
 	for (uint32_t i = 0; i < GUEST_QUEUES; i++) {
@@ -100,6 +106,7 @@ void guest_destroy(struct guest *g)
 		close(g->queues[i].call_fd);
 		close(g->queues[i].err_fd);
 	}
+	free(g->log.bits);
 	munmap(g->mem, g->mem_len);
 	close(g->memfd);
 }
@@ -143,6 +150,9 @@ static void ring_start(struct guest *g, uint32_t idx)
 	ring->kick_fd = q->kick_fd;
 	ring->enabled = true;
 	assert_int_equal(virtq_start(&ring->vq, g->gmem, &setup, &why), 0);
+	ring->vq.log = g->log.bits ? &g->log : NULL;
+	ring->vq.log_used = true;
+	ring->vq.log_used_gpa = q->used_gpa;
 	engine_publish(g->backend, ring);
 }
 
@@ -188,6 +198,7 @@ struct guest_layout guest_layout_even(uint32_t len, uint32_t n)
 {
 	struct guest_layout layout = {.n = n};
 
+	ASSERT(n > 0 && n <= GUEST_PIECES_MAX);
 	for (uint32_t i = 0; i < n; i++)
 		layout.lens[i] = len / n;
 	layout.lens[n - 1] += len % n;
@@ -284,25 +295,36 @@ static struct guest_chain *chain_return(struct guest *g, struct guest_queue *q, 
 	return c;
 }
 
-/* Bytes from `skip` on; writes to the pieces, or reads from them when `to` is given. */
-static void chain_bytes(struct guest *g, const struct guest_chain *c, uint32_t skip, const uint8_t *from,
-	uint8_t *to, uint32_t len)
+/* The bytes that lie together from offset `at` of the chain on; *run says how many, at most len. */
+static uint8_t *chain_run(
+	struct guest *g, const struct guest_chain *c, uint32_t at, uint32_t len, uint32_t *run)
 {
-	for (uint32_t i = 0; i < c->n && len > 0; i++) {
-		uint32_t at = min_u32(skip, c->len[i]);
-		uint32_t part = min_u32(c->len[i] - at, len);
-		uint8_t *piece = guest_at(g, c->gpa[i] + at);
+	uint32_t i = 0;
 
-		if (to)
-			memcpy(to, piece, part);
-		else
-			memcpy(piece, from, part);
-		from += to ? 0 : part;
-		to += to ? part : 0;
-		skip -= at;
-		len -= part;
+	for (; i < c->n && at >= c->len[i]; i++)
+		at -= c->len[i];
+	assert_true(i < c->n);
+	*run = min_u32(c->len[i] - at, len);
+	return guest_at(g, c->gpa[i] + at);
+}
+
+static void chain_write(
+	struct guest *g, const struct guest_chain *c, uint32_t at, const void *from, uint32_t len)
+{
+	for (uint32_t done = 0, run; done < len; done += run) {
+		uint8_t *to = chain_run(g, c, at + done, len - done, &run);
+
+		memcpy(to, (const uint8_t *)from + done, run);
 	}
-	assert_int_equal(len, 0);
+}
+
+static void chain_read(struct guest *g, const struct guest_chain *c, uint8_t *to, uint32_t len)
+{
+	for (uint32_t done = 0, run; done < len; done += run) {
+		const uint8_t *from = chain_run(g, c, done, len - done, &run);
+
+		memcpy(to + done, from, run);
+	}
 }
 
 bool guest_post(struct guest *g, const struct guest_layout *layout)
@@ -340,8 +362,8 @@ bool guest_send(struct guest *g, const struct virtio_net_hdr *hdr, const uint8_t
 	c = &q->chains[head];
 	if (hdr)
 		all.hdr = *hdr;
-	chain_bytes(g, c, 0, (const uint8_t *)&all, NULL, g->hdr_len);
-	chain_bytes(g, c, g->hdr_len, frame, NULL, len);
+	chain_write(g, c, 0, &all, g->hdr_len);
+	chain_write(g, c, g->hdr_len, frame, len);
 	chain_describe(g, q, (uint16_t)head, false, layout->indirect);
 	chain_offer(q, (uint16_t)head);
 	return true;
@@ -435,7 +457,7 @@ static uint32_t take_buffer(struct guest *g, const struct vring_used_elem *e, ui
 	struct guest_chain *c = chain_return(g, &g->queues[GUEST_RX], e->id);
 
 	assert_true(e->len <= room);
-	chain_bytes(g, c, 0, NULL, to, e->len);
+	chain_read(g, c, to, e->len);
 	return e->len;
 }
 

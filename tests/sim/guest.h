@@ -38,6 +38,7 @@ struct guest_config {
 	uint64_t features; /* what the driver negotiates */
 	uint16_t size;	   /* of each ring, a power of two; 0: 256 */
 	uint16_t start;	   /* where the ring indexes begin */
+	bool logged;	   /* the switch says what it writes: a bit per page in guest.log */
 };
 
 /* How a chain is cut into descriptors. */
@@ -83,6 +84,7 @@ struct guest {
 	struct vhost_backend *backend; /* NULL: not connected */
 	struct gmem *gmem;
 	struct vhost_ring rings[GUEST_QUEUES];
+	struct dirty_log log;
 };
 
 struct guest_frame {

@@ -131,6 +131,9 @@ TEST(a_ring_that_breaks_in_the_middle_of_a_frame_offers_nothing_more)
 		sim_settle(&sim);
 		assert_int_equal(guest_reap(&sim.guest[1]), 1);
 	}
+	/* not even to a frame for which there would be room */
+	send_one(1, 0);
+	assert_int_equal(guest_reap(&sim.guest[1]), 1);
 	sim_expect_nothing(&sim, 0);
 	assert_int_equal(sim_counters(&sim, 0).tx_packets, 0);
 	expect_broken(GUEST_RX, VIRTQ_HEAD_RANGE);
@@ -163,6 +166,32 @@ TEST(frames_that_are_none_are_dropped_and_given_back)
 		others_go_on();
 		sim_fini(&sim);
 	}
+}
+
+/* A receive buffer should have nothing to read; what is there all the same is not written to. */
+TEST(readable_pieces_of_a_receive_buffer_stay_untouched)
+{
+	struct guest *g = &sim.guest[0];
+	struct guest_queue *q = &g->queues[GUEST_RX];
+	static const uint8_t before[64] = {1, 2, 3};
+	uint64_t gpa;
+
+	random_init(&r, 1);
+	sim_init(&sim, 3);
+	sim_guests(&sim, SIM_RING_FEATURES);
+	sim_learn(&sim);
+	gpa = q->slabs_gpa;
+	memcpy(guest_at(g, gpa), before, sizeof(before));
+	q->desc[0] = (struct vring_desc){
+		.addr = gpa, .len = sizeof(before), .flags = VRING_DESC_F_NEXT, .next = 1};
+	q->desc[1] = (struct vring_desc){.addr = gpa + 1000, .len = 2000, .flags = VRING_DESC_F_WRITE};
+	guest_raw_offer(g, GUEST_RX, 0);
+	send_one(1, 0);
+	assert_int_equal(q->used->idx, 1);
+	assert_int_equal(q->used->ring[0].len, 12 + 500);
+	assert_memory_equal(guest_at(g, gpa), before, sizeof(before));
+	assert_memory_equal(guest_at(g, gpa + 1000 + 12), frame, 500);
+	sim_fini(&sim);
 }
 
 /* Readable pieces of nothing are a chain without a frame. */
@@ -235,6 +264,7 @@ TESTS(cmocka_unit_test(an_avail_index_that_jumps_breaks_the_ring),
 	cmocka_unit_test(descriptors_that_lead_nowhere_break_the_ring),
 	cmocka_unit_test(a_ring_that_breaks_in_the_middle_of_a_frame_offers_nothing_more),
 	cmocka_unit_test(frames_that_are_none_are_dropped_and_given_back),
+	cmocka_unit_test(readable_pieces_of_a_receive_buffer_stay_untouched),
 	cmocka_unit_test(an_empty_chain_is_given_back),
 	cmocka_unit_test(headers_that_contradict_the_frame_are_dropped),
 	cmocka_unit_test(a_chain_of_more_pieces_than_a_frame_needs_is_given_back_unseen))

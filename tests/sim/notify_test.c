@@ -89,6 +89,20 @@ TEST(a_guest_that_polls_is_not_called)
 	}
 }
 
+TEST(a_guest_that_gets_nothing_is_not_called)
+{
+	for (uint32_t i = 0; i < ARRAY_LEN(sets); i++) {
+		begin(sets[i]);
+		send_n(100);
+		quiet(); /* there are no buffers left */
+		guest_want_calls(&sim.guest[1], GUEST_RX, true);
+		send_n(10);
+		sim_settle(&sim);
+		assert_int_equal(guest_calls(&sim.guest[1], GUEST_RX), 0);
+		sim_fini(&sim);
+	}
+}
+
 TEST(the_first_frame_after_a_start_calls_even_a_guest_that_polls)
 {
 	for (uint32_t i = 0; i < ARRAY_LEN(sets); i++) {
@@ -153,6 +167,7 @@ TEST(a_worker_does_not_sleep_over_a_frame_that_came_before)
 }
 
 TESTS(cmocka_unit_test(a_burst_calls_each_guest_once), cmocka_unit_test(a_guest_that_polls_is_not_called),
+	cmocka_unit_test(a_guest_that_gets_nothing_is_not_called),
 	cmocka_unit_test(the_first_frame_after_a_start_calls_even_a_guest_that_polls),
 	cmocka_unit_test(a_worker_that_polls_is_not_kicked),
 	cmocka_unit_test(a_worker_that_sleeps_is_kicked_for_the_next_frame),

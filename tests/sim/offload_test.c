@@ -29,9 +29,9 @@ static bool has(uint64_t features, unsigned bit)
 	return features & FEATURE(bit);
 }
 
-static bool takes_gso(uint64_t features, const struct packet_shape *shape)
+static bool takes_gso(uint64_t features, bool ip6)
 {
-	return has(features, shape->ip6 ? VIRTIO_NET_F_GUEST_TSO6 : VIRTIO_NET_F_GUEST_TSO4);
+	return has(features, ip6 ? VIRTIO_NET_F_GUEST_TSO6 : VIRTIO_NET_F_GUEST_TSO4);
 }
 
 /* A begun checksum only where it was negotiated; otherwise everything is as it should be on the wire. */
@@ -48,6 +48,11 @@ static void check_received(uint64_t features, const struct guest_frame *f)
 	assert_true((uint32_t)start + offset + 2 <= f->len);
 	assert_int_equal(start, packet.hdr.csum_start);
 	assert_int_equal(offset, packet.hdr.csum_offset);
+	if (f->hdr.hdr.gso_type == VIRTIO_NET_HDR_GSO_NONE)
+		return;
+	assert_true(takes_gso(features, f->hdr.hdr.gso_type == VIRTIO_NET_HDR_GSO_TCPV6));
+	assert_int_equal(f->hdr.hdr.gso_type, packet.hdr.gso_type);
+	assert_int_equal(f->hdr.hdr.gso_size, packet.hdr.gso_size);
 }
 
 /* Receives until the whole payload is there. Returns the number of frames. */
@@ -71,7 +76,7 @@ static uint32_t receive_payload(uint64_t features, uint32_t to, uint32_t segment
 static void check_pair(uint32_t from, uint32_t to, const struct packet_shape *shape, struct random *r)
 {
 	uint64_t features = sim.guest[to].features;
-	bool whole = shape->gso_size == 0 || takes_gso(features, shape);
+	bool whole = shape->gso_size == 0 || takes_gso(features, shape->ip6);
 	uint32_t segment_max = whole ? shape->payload : shape->gso_size;
 	struct guest_layout layout;
 
