@@ -4,6 +4,7 @@
 import json
 import os
 import re
+import socket
 import subprocess
 import time
 from pathlib import Path
@@ -20,6 +21,11 @@ def wait_for(what, condition, timeout_s=20):
             return
         time.sleep(0.01)
     raise TimeoutError(f"gave up after {timeout_s} s: {what}")
+
+
+def connects(path):
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(str(path)) == 0
 
 
 class Program:
@@ -81,7 +87,7 @@ class Ginneld(Program):
             BIN / "ginneld", "--api-socket", self.api, "--startup", startup, "--cpu", cpu, *options])
 
     def ready(self):
-        wait_for("ginneld's control socket", lambda: self.alive() and self.api.exists())
+        wait_for("ginneld's control socket", lambda: self.alive() and connects(self.api))
         return self
 
     def ask(self, *command):

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "bridge/mac_table.h"
 
-#include "base/random.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -32,14 +31,11 @@ struct mac_table *mac_table_create(uint32_t learn_limit, uint64_t seed)
 {
 	struct mac_table *t = aligned_alloc(CACHE_LINE, sizeof(*t));
 	uint32_t n_buckets = buckets_for(learn_limit);
-	struct random r;
 
 	if (!t)
 		return NULL;
-	random_init(&r, seed);
 	*t = (struct mac_table){
-		.hash_xor = random_u64(&r),
-		.hash_mul = random_u64(&r) | 1,
+		.seed = seed,
 		.bucket_mask = n_buckets - 1,
 		.learn_limit = learn_limit,
 		/* calloc and not aligned_alloc: pages that are never touched stay the kernel's */

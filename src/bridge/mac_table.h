@@ -30,6 +30,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define XXH_INLINE_ALL /* a call would cost more than the hash */
+#include <xxhash.h>
+
 #define MAC_TABLE_LIMIT_MAX (1u << 20)
 
 #define MAC_BUCKET_SLOTS 8
@@ -54,7 +57,7 @@ struct mac_counts {
 struct mac_table {
 	struct mac_bucket *buckets;
 	uint32_t *seen_s; /* per slot */
-	uint64_t hash_xor, hash_mul;
+	uint64_t seed;
 	uint32_t bucket_mask;
 	uint32_t learn_limit; /* atomic */
 	void *memory;	      /* what buckets is the aligned part of */
@@ -124,13 +127,9 @@ static inline uint64_t mac_word(uint64_t mac, uint32_t iface_idx, uint32_t flags
 	return mac << 16 | MAC_WORD_USED | flags | iface_idx;
 }
 
-/* Multiplied by a constant, then by a secret: what is similar comes apart, and nobody can tell where to. */
 static inline uint64_t mac_table_hash(const struct mac_table *t, uint64_t mac)
 {
-	uint64_t h = (mac ^ t->hash_xor) * 0x9fb21c651e98df25ull;
-
-	h = (h ^ (h >> 32)) * t->hash_mul;
-	return h ^ (h >> 32);
+	return XXH3_64bits_withSeed(&mac, sizeof(mac), t->seed);
 }
 
 static inline uint32_t mac_table_first(const struct mac_table *t, uint64_t hash)

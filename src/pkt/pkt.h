@@ -46,7 +46,6 @@ enum pkt_gso {
 
 struct pkt_offload {
 	bool csum;      /* the checksum at csum_start + csum_offset holds the pseudo header's sum only */
-	bool csum_valid; /* the sender vouches for the checksum (DATA_VALID): pass the word on, nothing else */
 	uint8_t gso;    /* enum pkt_gso: one frame that stands for several */
 	bool ecn;       /* gso with the CWR bit: first segment only (VIRTIO_NET_HDR_GSO_ECN) */
 	uint16_t gso_size; /* payload bytes per segment; not 0 when gso is set */

@@ -581,20 +581,6 @@ TEST(segments_are_never_longer_than_ip_can_say)
 	assert_int_equal(payload, FRAME_MAX - s.payload);
 }
 
-TEST(a_vouched_checksum_is_told_only_to_receivers_that_know_the_word)
-{
-	const struct pkt_offload vouched = {.csum_valid = true};
-	struct pkt pkt = {.head_len = 60, .offload = vouched};
-	struct frame_iter it;
-	struct frame f;
-
-	pkt.data = pkt.buf + PKT_HEADROOM;
-	assert_true(frame_begin(&it, &pkt, FRAME_CAP_CSUM) && frame_next(&it, &f));
-	assert_true(f.offload.csum_valid);
-	assert_true(frame_begin(&it, &pkt, 0) && frame_next(&it, &f));
-	assert_false(f.offload.csum_valid);
-}
-
 TEST(segmentation_without_checksum_is_refused)
 {
 	static struct sample s;
@@ -876,7 +862,6 @@ TESTS(cmocka_unit_test(a_plain_frame_arrives_unchanged),
 	cmocka_unit_test(a_checksum_of_zero_is_sent_as_all_ones_by_udp_alone),
 	cmocka_unit_test(segments_are_never_tiny),
 	cmocka_unit_test(segments_are_never_longer_than_ip_can_say),
-	cmocka_unit_test(a_vouched_checksum_is_told_only_to_receivers_that_know_the_word),
 	cmocka_unit_test(segmentation_without_checksum_is_refused),
 	cmocka_unit_test(wrong_headers_are_no_matter_to_a_receiver_that_segments),
 	cmocka_unit_test(wrong_lengths_in_either_direction_are_refused),

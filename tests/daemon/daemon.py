@@ -3,6 +3,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import tempfile
@@ -27,7 +28,7 @@ class Daemon:
 
     def __enter__(self):
         end = time.monotonic() + 20
-        while not self.api.exists():
+        while socket.socket(socket.AF_UNIX).connect_ex(str(self.api)) != 0:
             assert self.process.poll() is None, f"ginneld ended: {self.log()}"
             assert time.monotonic() < end, "ginneld made no control socket within 20 s"
             time.sleep(0.005)

@@ -25,6 +25,7 @@ at_end=() # commands for run_end
 # run_begin: ends and removes at exit what was started since
 run_begin() {
 	run=$(mktemp -d "${TMPDIR:-/tmp}/ginnel.XXXXXX")
+	exec {stdout}>&1 {stderr}>&2
 	trap run_end EXIT
 	trap 'exit 130' INT TERM HUP
 	user_choose
@@ -33,9 +34,7 @@ run_begin() {
 run_end() {
 	local status=$? pidfile command
 	trap - EXIT
-	if [ "$status" != 0 ] && [ "$status" != 77 ]; then
-		logs_show >&2
-	fi
+	exec >&"$stdout" 2>&"$stderr" # what failed may have been talking to a file
 	for pidfile in "$run"/*.pid; do
 		[ -e "$pidfile" ] || continue
 		process_stop "$(basename "$pidfile" .pid)" KILL
@@ -43,6 +42,9 @@ run_end() {
 	for command in "${at_end[@]}"; do
 		eval "$command"
 	done
+	if [ "$status" != 0 ] && [ "$status" != 77 ]; then
+		logs_show >&2
+	fi
 	rm -rf "$run"
 	exit "$status"
 }
@@ -105,7 +107,7 @@ now_ms() {
 process_start() {
 	local name=$1
 	shift
-	setsid "$@" </dev/null >>"$run/$name.log" 2>&1 &
+	setsid "$@" </dev/null >>"$run/$name.log" 2>&1 {stdout}>&- {stderr}>&- &
 	echo $! >"$run/$name.pid"
 	disown # no job messages when it ends
 }

@@ -52,7 +52,7 @@ static const struct step qemu[] = {
 	{VHOST_USER_GET_PROTOCOL_FEATURES, 0, .reply = 8},
 	{VHOST_USER_SET_PROTOCOL_FEATURES, 8, .payload = {PROTO}},
 	{VHOST_USER_GET_QUEUE_NUM, 0, .reply = 8},
-	{VHOST_USER_SET_OWNER, 0},
+	{VHOST_USER_SET_OWNER, 0, .reply = 0},
 	{VHOST_USER_SET_VRING_CALL, 8, .n_fds = 1, .payload = {0}},
 	{VHOST_USER_SET_VRING_ERR, 8, .n_fds = 1, .payload = {0}},
 	{VHOST_USER_SET_VRING_ENABLE, 8, .payload = {0, 1}},
@@ -242,6 +242,7 @@ TEST(a_thousand_connections_come_and_go)
 TEST(no_room_for_descriptors)
 {
 	struct rlimit before, few;
+	bool enough = false;
 	uint32_t fds;
 	struct bed bed;
 
@@ -249,15 +250,15 @@ TEST(no_room_for_descriptors)
 	fake_front_hang_up(&bed.front);
 	fds = fake_open_fds();
 	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
-	for (rlim_t room = 1; room < 8; room++) {
+	for (rlim_t limit = 3; !enough; limit++) {
 		fake_front_reopen(&bed.front, bed.device.path);
-		few = (struct rlimit){.rlim_cur = (rlim_t)dup(0) + room, .rlim_max = before.rlim_max};
-		close((int)(few.rlim_cur - room));
+		few = (struct rlimit){.rlim_cur = limit, .rlim_max = before.rlim_max};
 		assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
 		for (size_t n = 0; n < ARRAY_LEN(qemu) && bed.device.connected; n++)
 			send_step(&bed, &qemu[n]);
 		assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
-		assert_int_equal(bed.device.connected, room >= 4);
+		enough = bed.device.connected;
+		assert_true(limit > 3 || !enough);
 		fake_front_hang_up(&bed.front);
 		assert_int_equal(fake_open_fds(), fds);
 	}

@@ -208,17 +208,29 @@ static void drain_replies(struct bed *bed)
 		;
 }
 
+/* Connects; three times out of four it begins like an honest front-end. */
+static void come_again(struct bed *bed)
+{
+	fake_front_hang_up(&bed->front);
+	fake_front_reopen(&bed->front, bed->device.path);
+	fake_u64(&bed->front, VHOST_USER_SET_PROTOCOL_FEATURES, 0xb);
+	if (random_below(&bed->random, 4) == 0)
+		return;
+	fake_negotiate(&bed->front, FAKE_FEATURES | 1ull << 30, 0xb);
+	for (uint32_t i = 0; i < 2; i++) {
+		fake_ring_reset(&bed->front, i, 0);
+		fake_ring_start(&bed->front, i, 0, bed->event);
+	}
+}
+
 static uint32_t run(struct bed *bed, uint64_t seed)
 {
 	uint32_t worked = 0;
 
 	random_init(&bed->random, seed);
 	for (int i = 0; i < MESSAGES; i++) {
-		if (!bed->device.connected) {
-			fake_front_hang_up(&bed->front);
-			fake_front_reopen(&bed->front, bed->device.path);
-			fake_u64(&bed->front, VHOST_USER_SET_PROTOCOL_FEATURES, 0xb);
-		}
+		if (!bed->device.connected)
+			come_again(bed);
 		say_something(bed);
 		drain_replies(bed);
 		scribble(bed);
@@ -248,7 +260,7 @@ TEST(random_messages_leave_no_trace)
 		assert_int_equal(fake_mappings(), maps);
 	}
 	/* the messages are near enough to right ones to get rings running */
-	assert_true(worked > SEEDS * MESSAGES / 20);
+	assert_true(worked > SEEDS * MESSAGES / 4);
 }
 
 TESTS(cmocka_unit_test(random_messages_leave_no_trace))

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "os/guard.h"
+
+#include "base/test.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define LEN 0x4000ull
+
+struct bed {
+	int file, notify;
+	uint8_t *map;
+	int guard;
+};
+
+static void bed_open(struct bed *bed)
+{
+	bed->notify = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	assert_int_equal(guard_start(bed->notify), 0);
+	bed->file = memfd_create("guard test", MFD_CLOEXEC);
+	assert_int_equal(ftruncate(bed->file, LEN), 0);
+	bed->map = mmap(NULL, LEN, PROT_READ | PROT_WRITE, MAP_SHARED, bed->file, 0);
+	assert_true(bed->map != MAP_FAILED);
+	memset(bed->map, 7, LEN);
+	bed->guard = guard_add(bed->map, LEN);
+	assert_true(bed->guard >= 0);
+}
+
+static void bed_close(struct bed *bed)
+{
+	guard_del(bed->guard);
+	munmap(bed->map, LEN);
+	close(bed->file);
+	close(bed->notify);
+}
+
+static uint8_t byte_at(const struct bed *bed, uint64_t at)
+{
+	return *(volatile uint8_t *)&bed->map[at];
+}
+
+TEST(a_file_that_stays_is_not_lost)
+{
+	uint64_t n;
+	struct bed bed;
+
+	bed_open(&bed);
+	assert_int_equal(byte_at(&bed, LEN - 1), 7);
+	assert_false(guard_lost(bed.guard));
+	assert_int_equal(read(bed.notify, &n, sizeof(n)), -1);
+	bed_close(&bed);
+}
+
+TEST(a_file_that_is_cut_reads_as_zeros_and_its_owner_is_told)
+{
+	uint64_t n = 0;
+	struct bed bed;
+
+	bed_open(&bed);
+	assert_int_equal(ftruncate(bed.file, LEN / 2), 0);
+	assert_int_equal(byte_at(&bed, 0), 7);
+	assert_false(guard_lost(bed.guard));
+	assert_int_equal(byte_at(&bed, LEN - 1), 0);
+	assert_true(guard_lost(bed.guard));
+	assert_int_equal(byte_at(&bed, 0), 0);
+	assert_int_equal(read(bed.notify, &n, sizeof(n)), sizeof(n));
+	assert_int_equal(n, 1);
+	bed.map[LEN - 1] = 3; /* harmless */
+	bed_close(&bed);
+}
+
+TEST(errno_survives_the_handler)
+{
+	struct bed bed;
+
+	bed_open(&bed);
+	assert_int_equal(ftruncate(bed.file, 0), 0);
+	errno = EXDEV;
+	byte_at(&bed, 0);
+	assert_int_equal(errno, EXDEV);
+	bed_close(&bed);
+}
+
+TEST(a_slot_is_used_again_and_starts_clean)
+{
+	struct bed bed;
+
+	for (int i = 0; i < 2 * GUARD_MAX; i++) {
+		bed_open(&bed);
+		assert_false(guard_lost(bed.guard));
+		if (i % 100 == 0) {
+			assert_int_equal(ftruncate(bed.file, 0), 0);
+			byte_at(&bed, 0);
+			assert_true(guard_lost(bed.guard));
+		}
+		bed_close(&bed);
+	}
+}
+
+TEST(the_table_has_an_end)
+{
+	static int guards[GUARD_MAX];
+	char bytes[2];
+
+	for (int i = 0; i < GUARD_MAX; i++) {
+		guards[i] = guard_add(bytes, 1);
+		assert_true(guards[i] >= 0);
+	}
+	assert_int_equal(guard_add(bytes, 1), -ENOSPC);
+	for (int i = 0; i < GUARD_MAX; i++)
+		guard_del(guards[i]);
+}
+
+/* In a child, which must die of it. */
+TEST(a_fault_elsewhere_kills_as_usual)
+{
+	int status;
+	struct bed bed;
+	pid_t child;
+
+	bed_open(&bed);
+	child = fork();
+	assert_true(child >= 0);
+	if (child == 0) {
+		guard_del(bed.guard);
+		if (ftruncate(bed.file, 0) == 0)
+			byte_at(&bed, 0);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_false(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	bed_close(&bed);
+}
+
+TESTS(cmocka_unit_test(a_file_that_stays_is_not_lost),
+	cmocka_unit_test(a_file_that_is_cut_reads_as_zeros_and_its_owner_is_told),
+	cmocka_unit_test(errno_survives_the_handler), cmocka_unit_test(a_slot_is_used_again_and_starts_clean),
+	cmocka_unit_test(the_table_has_an_end), cmocka_unit_test(a_fault_elsewhere_kills_as_usual))

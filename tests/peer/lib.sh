@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+#
+# lib - the switch, and what the peer tests ask of guests that it connects. In the run directory:
+#   switch         the daemon's name as a process, startup its command file, api its control socket
+#   port0, port1…  the vhost-user sockets; port N is VirtualEthernet0/0/N
+# shellcheck source=tests/guest/lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../guest/lib.sh"
+
+# startup_write PORTS [ROLE]: that many ports in bridge domain 1; ROLE of ginneld's side of the sockets
+startup_write() {
+	local port role=${2:-server}
+	[ "$role" = server ] || role=
+	for ((port = 0; port < $1; port++)); do
+		echo "create vhost-user socket $run/port$port${role:+ $role}"
+		echo "set interface state VirtualEthernet0/0/$port up"
+		echo "set interface l2 bridge VirtualEthernet0/0/$port 1"
+	done >"$run/startup"
+}
+
+# switch_begin [OPTION]...: starts ginneld with the startup file that is there
+# shellcheck disable=SC2120
+switch_begin() {
+	process_start switch "${as_user[@]}" "$(readable "$build/bin/ginneld")" \
+		--api-socket "$run/api" --startup "$run/startup" "$@"
+	wait_until 30 switch_answers || fail "ginneld does not answer"
+}
+
+switch_answers() {
+	process_runs switch || fail "ginneld ended"
+	ginnel show version >/dev/null 2>&1
+}
+
+# switch_start PORTS [ROLE]
+switch_start() {
+	startup_write "$@"
+	switch_begin
+}
+
+ginnel() {
+	"$build/bin/ginnel" --api-socket "$run/api" "$@"
+}
+
+# counter PORT NAME: e.g. counter 0 "rx packets"
+counter() {
+	ginnel --json show interface "VirtualEthernet0/0/$1" | jq -r --arg name "$2" '.[0].counters[$name]'
+}
+
+# counters_save TAG, counter_since TAG PORT NAME: what was counted between
+counters_save() {
+	ginnel --json show interface >"$run/counters.$1"
+}
+
+counter_since() {
+	local before
+	before=$(jq -r --arg port "VirtualEthernet0/0/$2" --arg name "$3" \
+		'.[] | select(.name == $port).counters[$name]' "$run/counters.$1")
+	echo $(($(counter "$2" "$3") - before))
+}
+
+# expect WHAT LEFT OPERATOR RIGHT: numbers, as test compares them
+expect() {
+	test "$2" "$3" "$4" || fail "$1: $2, expected $3 $4"
+}
+
+# --- between guests ---
+
+# guest_at NAME PORT [OPTION VALUE]...: a guest at that port, 10.0.0.PORT+1
+guest_at() {
+	local name=$1 port=$2
+	shift 2
+	guest_start "$name" --socket "$run/port$port" --mac "52:54:00:00:00:0$((port + 1))" \
+		--ip "10.0.0.$((port + 1))/24" "$@"
+}
+
+# reach FROM IP: until an echo comes back
+reach() {
+	guest_run "$1" "ping -c 1 -W 1 $2" >/dev/null
+}
+
+# ping_all FROM IP [BYTES]: ten echoes, none lost; prints the round-trip line
+ping_all() {
+	local said
+	wait_until "$(accel_scale 10)" reach "$1" "$2" || fail "$1 does not reach $2"
+	said=$(guest_run "$1" "ping -c 10 -i 0.05 -W 5 -s ${3:-56} $2") || fail "ping $1 to $2, ${3:-56} bytes: $said"
+	[[ $said = *"10 packets received"* ]] || fail "ping $1 to $2, ${3:-56} bytes: $said"
+	echo "ping $1 to $2, ${3:-56} bytes: $(tail -n 1 <<<"$said")"
+}
+
+# file_offer GUEST MIB: makes a file of noise and serves it over HTTP; its checksum
+file_offer() {
+	guest_run "$1" "[ -e /tmp/httpd ] || { httpd -h /www && touch /tmp/httpd; }
+		dd if=/dev/urandom of=/www/file bs=1M count=$2 2>/dev/null && md5sum </www/file"
+}
+
+# file_fetch GUEST IP: prints checksum, then how long it took in ms
+file_fetch() {
+	guest_run "$1" -t "$(accel_scale 60)" "
+		uptime_ms() { tr -d . </proc/uptime | sed 's/ .*/0/'; }
+		begin=\$(uptime_ms)
+		wget -q -O /tmp/file http://$2/file || exit
+		end=\$(uptime_ms)
+		md5sum </tmp/file && echo \$((end - begin)) && rm /tmp/file"
+}
+
+# file_move FROM IP TO MIB: over TCP, from the guest that has address IP; checksums must agree
+file_move() {
+	local sum got ms
+	sum=$(file_offer "$1" "$4") || fail "$1 offers no file"
+	{ read -r got && read -r ms; } < <(file_fetch "$3" "$2") || fail "$3 cannot fetch from $1"
+	[ "$sum" = "$got" ] || fail "file from $1 to $3 arrived changed"
+	[ "$ms" -gt 0 ] || ms=10
+	echo "file $1 to $3: $4 MiB in $ms ms, $(($4 * 1049 / ms)).$(($4 * 10486 / ms % 10)) MB/s"
+}
+
+# feature GUEST BIT: 0 or 1, as negotiated
+feature() {
+	guest_run "$1" "cut -c $(($2 + 1)) /sys/class/net/eth0/device/features"
+}
