@@ -24,6 +24,9 @@ static void backend_reset(struct vhost_backend *b)
 	rings_pause(b, RINGS_ALL);
 	for (uint32_t i = 0; i < b->n_rings; i++)
 		ring_reset(&b->rings[i]);
+	if (b->request_fd >= 0)
+		close(b->request_fd);
+	b->request_fd = -1;
 	log_unmap(&b->log);
 	gmem_destroy(b->mem);
 	b->mem = NULL;
@@ -124,6 +127,7 @@ int vhost_backend_create(
 		goto free_backend;
 	}
 	b->loop = loop;
+	b->request_fd = -1;
 	b->ops = config->ops;
 	b->device = config->device;
 	b->features_offered = config->features | BIT(VHOST_F_LOG_ALL) | BIT(VHOST_USER_F_PROTOCOL_FEATURES);

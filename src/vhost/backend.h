@@ -41,6 +41,7 @@ enum vhost_protocol_feature {
 	VHOST_USER_PROTOCOL_F_MQ = 0,
 	VHOST_USER_PROTOCOL_F_LOG_SHMFD = 1,
 	VHOST_USER_PROTOCOL_F_REPLY_ACK = 3,
+	VHOST_USER_PROTOCOL_F_BACKEND_REQ = 5,
 };
 
 #define VHOST_F_LOG_ALL                26

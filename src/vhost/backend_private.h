@@ -62,6 +62,7 @@ struct vhost_backend {
 	bool connected;
 	bool has_features;
 	uint64_t features, protocol_features;
+	int request_fd; /* where we may ask the front-end things; -1 if there is none */
 	struct gmem *mem;
 	struct log_map log;
 	struct ring rings[VHOST_MAX_RINGS];
@@ -74,7 +75,7 @@ struct vhost_backend {
 
 #define VHOST_PROTOCOL_FEATURES                                                 \
 	(BIT(VHOST_USER_PROTOCOL_F_MQ) | BIT(VHOST_USER_PROTOCOL_F_LOG_SHMFD) | \
-		BIT(VHOST_USER_PROTOCOL_F_REPLY_ACK))
+		BIT(VHOST_USER_PROTOCOL_F_REPLY_ACK) | BIT(VHOST_USER_PROTOCOL_F_BACKEND_REQ))
 
 /* A fault of the front-end: counted and logged. */
 void backend_fault(struct vhost_backend *b, int err, const char *why);
@@ -102,6 +103,7 @@ int handle_set_owner(struct vhost_backend *b, struct message *m);
 int handle_reset_owner(struct vhost_backend *b, struct message *m);
 int handle_get_protocol_features(struct vhost_backend *b, struct message *m);
 int handle_set_protocol_features(struct vhost_backend *b, struct message *m);
+int handle_set_backend_req_fd(struct vhost_backend *b, struct message *m);
 int handle_get_queue_num(struct vhost_backend *b, struct message *m);
 int handle_set_mem_table(struct vhost_backend *b, struct message *m);
 int handle_set_log_base(struct vhost_backend *b, struct message *m);

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #define BIT30 (1ull << VHOST_USER_F_PROTOCOL_FEATURES)
-#define PROTO 0xbu
+#define PROTO 0x2bu
 
 struct bed {
 	struct fake_device device;

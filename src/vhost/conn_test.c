@@ -271,6 +271,22 @@ TEST(a_message_that_has_begun_must_end_in_time)
 	bed_close(&bed);
 }
 
+TEST(a_connection_that_was_stopped_has_no_deadline)
+{
+	struct u64_message m = u64_message(1);
+	struct bed bed;
+
+	bed_open(&bed);
+	bed.conn.deadline_ns = 1; /* due in the turn after this one */
+	assert_int_equal(unix_send(bed.peer, &m, 5, NULL, 0), 5);
+	assert_int_equal(loop_turn(bed.loop, 0), 0);
+	assert_int_equal(bed.conn.have, 5);
+	conn_stop(&bed.conn);
+	fake_turns(bed.loop);
+	assert_int_equal(bed.ended, 0);
+	bed_close(&bed);
+}
+
 static void shrink_socket(int fd)
 {
 	int bytes = 1;
@@ -339,6 +355,7 @@ TESTS(cmocka_unit_test(a_message_sent_byte_by_byte_arrives_whole),
 	cmocka_unit_test(a_peer_that_leaves_is_told_from_one_that_breaks_off),
 	cmocka_unit_test(messages_sent_before_leaving_are_still_heard),
 	cmocka_unit_test(a_message_that_has_begun_must_end_in_time),
+	cmocka_unit_test(a_connection_that_was_stopped_has_no_deadline),
 	cmocka_unit_test(replies_that_do_not_fit_are_sent_when_there_is_room),
 	cmocka_unit_test(a_peer_that_reads_no_replies_is_refused_more),
 	cmocka_unit_test(a_reply_to_a_peer_that_is_gone_is_dropped))

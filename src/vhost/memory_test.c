@@ -88,6 +88,8 @@ TEST(a_descriptor_per_region_has_to_come)
 
 	bed_open(&bed);
 	assert_int_equal(set_table(&bed, &mem, 40, 0), 1);
+	assert_string_equal(fake_device_status(&bed.device).why,
+		"SET_MEM_TABLE: 1 memory regions but 0 file descriptors");
 	assert_int_equal(set_table(&bed, &mem, 40, 2), 1);
 	bed_close(&bed);
 }

@@ -70,6 +70,9 @@ static const struct message_row rows[] = {
 	[VHOST_USER_GET_QUEUE_NUM] =
 		{"GET_QUEUE_NUM", SIZE(0), REPLY(U64), NEEDS(VHOST_USER_PROTOCOL_F_MQ),
 			.handle = handle_get_queue_num},
+	[VHOST_USER_SET_BACKEND_REQ_FD] =
+		{"SET_BACKEND_REQ_FD", SIZE(0), FDS(1, 1), NEEDS(VHOST_USER_PROTOCOL_F_BACKEND_REQ),
+			.handle = handle_set_backend_req_fd},
 	/* not gated by bit 30 in SET_FEATURES: QEMU enables its rings before it sends any features */
 	[VHOST_USER_SET_VRING_ENABLE] =
 		{"SET_VRING_ENABLE", SIZE(STATE), .handle = handle_set_vring_enable},

@@ -9,7 +9,9 @@
 #include <unistd.h>
 
 #define REPLY_ACK (1u << VHOST_USER_PROTOCOL_F_REPLY_ACK)
-#define ALL_PROTO (REPLY_ACK | 1u << VHOST_USER_PROTOCOL_F_MQ | 1u << VHOST_USER_PROTOCOL_F_LOG_SHMFD)
+#define BACKEND_REQ (1u << VHOST_USER_PROTOCOL_F_BACKEND_REQ)
+#define ALL_PROTO                                                                                            \
+	(REPLY_ACK | BACKEND_REQ | 1u << VHOST_USER_PROTOCOL_F_MQ | 1u << VHOST_USER_PROTOCOL_F_LOG_SHMFD)
 #define BIT30     (1ull << VHOST_USER_F_PROTOCOL_FEATURES)
 
 struct bed {
@@ -155,6 +157,7 @@ static const struct {
 	{VHOST_USER_GET_PROTOCOL_FEATURES, 0, 0, true},
 	{VHOST_USER_SET_PROTOCOL_FEATURES, 8, 0, false},
 	{VHOST_USER_GET_QUEUE_NUM, 0, 0, true},
+	{VHOST_USER_SET_BACKEND_REQ_FD, 0, 1, false},
 	{VHOST_USER_SET_VRING_ENABLE, 8, 0, false},
 };
 
@@ -223,6 +226,26 @@ TEST(features_that_were_not_offered_are_refused)
 	bed_close(&bed);
 }
 
+TEST(a_channel_for_our_requests_is_kept_and_replaced)
+{
+	struct bed bed;
+	int ends[2];
+	char byte;
+
+	bed_open(&bed, ALL_PROTO);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(pipe(ends), 0);
+		assert_int_equal(
+			fake_acked(&bed.front, VHOST_USER_SET_BACKEND_REQ_FD, NULL, 0, &ends[1], 1), 0);
+		close(ends[1]);
+		if (i < 2)
+			close(ends[0]);
+	}
+	bed_close(&bed);
+	assert_int_equal(read(ends[0], &byte, 1), 0); /* closed with the connection */
+	close(ends[0]);
+}
+
 TEST(ring_indexes_are_never_cut)
 {
 	static const uint32_t indexes[] = {4, 63, 64, 255, 256, 0x10000, 0x80000000, UINT32_MAX};
@@ -263,4 +286,5 @@ TESTS(cmocka_unit_test(queries_are_answered),
 	cmocka_unit_test(a_payload_of_the_wrong_size_is_refused_for_every_message),
 	cmocka_unit_test(too_many_descriptors_are_refused_for_every_message_and_closed),
 	cmocka_unit_test(features_that_were_not_offered_are_refused),
+	cmocka_unit_test(a_channel_for_our_requests_is_kept_and_replaced),
 	cmocka_unit_test(ring_indexes_are_never_cut))

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <unistd.h>
 
 /* Bits of the protocol; the device never sees them. */
 #define ENGINE_FEATURES (BIT(VHOST_F_LOG_ALL) | BIT(VHOST_USER_F_PROTOCOL_FEATURES))
@@ -73,6 +74,15 @@ int handle_set_protocol_features(struct vhost_backend *b, struct message *m)
 	return 0;
 }
 
+/* We have nothing to ask yet; but UML sets up its interrupt only for a back-end that takes this channel. */
+int handle_set_backend_req_fd(struct vhost_backend *b, struct message *m)
+{
+	if (b->request_fd >= 0)
+		close(b->request_fd);
+	b->request_fd = message_take_fd(m);
+	return 0;
+}
+
 int handle_get_queue_num(struct vhost_backend *b, struct message *m)
 {
 	m->payload.u64 = b->queue_num;
@@ -88,6 +98,8 @@ const char *vhost_protocol_feature_name(unsigned bit)
 		return "VHOST_USER_PROTOCOL_F_LOG_SHMFD";
 	case VHOST_USER_PROTOCOL_F_REPLY_ACK:
 		return "VHOST_USER_PROTOCOL_F_REPLY_ACK";
+	case VHOST_USER_PROTOCOL_F_BACKEND_REQ:
+		return "VHOST_USER_PROTOCOL_F_BACKEND_REQ";
 	default:
 		return NULL;
 	}

@@ -119,6 +119,7 @@ TEST(ranges_that_wrap_around_are_outside)
 	assert_null(gmem_at(mem, &hint, UINT64_MAX, 2));
 	assert_null(gmem_at(mem, &hint, UINT64_MAX - PAGE, 8 * PAGE));
 	assert_null(gmem_at_uaddr(mem, 0x7000 * PAGE, UINT64_MAX));
+	assert_null(gmem_at_uaddr(mem, 0x7000 * PAGE + 1, UINT64_MAX));
 	assert_null(gmem_at_uaddr(mem, 0x7000 * PAGE + 2 * PAGE - 1, 2));
 	assert_null(gmem_at_uaddr(mem, 0x7000 * PAGE - 1, 2));
 	assert_null(gmem_at_uaddr(mem, UINT64_MAX, 2));

@@ -797,6 +797,21 @@ TEST(the_used_ring_is_logged_where_the_front_end_says)
 	bed_close(&b);
 }
 
+TEST(the_used_index_is_logged_though_its_entries_lie_elsewhere)
+{
+	uint8_t *bits;
+	struct bed b;
+
+	bed_open(&b);
+	bits = log_on(&b);
+	b.q.log_used = true;
+	b.q.log_used_gpa = 0x100000 - 4;
+	serve(&b, 1);
+	assert_true(is_dirty(bits, 0xff000));
+	assert_true(is_dirty(bits, 0x100000));
+	bed_close(&b);
+}
+
 TEST(what_arming_writes_is_logged)
 {
 	uint8_t *bits;
@@ -860,5 +875,6 @@ TESTS(cmocka_unit_test(buffers_are_taken_in_order_and_returned), cmocka_unit_tes
 	cmocka_unit_test(sizes_that_no_split_ring_has_do_not_start),
 	cmocka_unit_test(written_pages_are_logged_up_to_the_length_written),
 	cmocka_unit_test(the_used_ring_is_logged_where_the_front_end_says),
+	cmocka_unit_test(the_used_index_is_logged_though_its_entries_lie_elsewhere),
 	cmocka_unit_test(what_arming_writes_is_logged),
 	cmocka_unit_test(what_lies_beyond_the_log_is_not_logged))

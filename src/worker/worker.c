@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "worker/worker.h"
 
+#include "base/log.h"
 #include "os/clock.h"
 #include "os/rcu.h"
 #include "os/thread.h"
@@ -124,6 +125,8 @@ int workers_start(struct workers *ws)
 
 		snprintf(name, sizeof(name), "worker %u", i);
 		err = thread_start(&w->thread, name, w->cpu, worker_main, w);
+		if (err == -EINVAL && w->cpu != WORKER_ANY_CPU)
+			log_error("worker %u: CPU %d is not there or not ours: choose others with --cpu", i, w->cpu);
 		if (err)
 			return err;
 		w->started = true;

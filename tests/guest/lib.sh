@@ -34,7 +34,8 @@ run_begin() {
 run_end() {
 	local status=$? pidfile command
 	trap - EXIT
-	exec >&"$stdout" 2>&"$stderr" # what failed may have been talking to a file
+	exec >&"$stdout" # what failed may have been talking to a file
+	exec 2>&"$stderr"
 	for pidfile in "$run"/*.pid; do
 		[ -e "$pidfile" ] || continue
 		process_stop "$(basename "$pidfile" .pid)" KILL

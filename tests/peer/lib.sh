@@ -7,12 +7,13 @@
 # shellcheck source=tests/guest/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../guest/lib.sh"
 
-# startup_write PORTS [ROLE]: that many ports in bridge domain 1; ROLE of ginneld's side of the sockets
+# startup_write PORTS [ROLE]: that many ports in bridge domain 1; ROLE of ginneld's side of the sockets;
+# $port_options are added to each
 startup_write() {
 	local port role=${2:-server}
 	[ "$role" = server ] || role=
 	for ((port = 0; port < $1; port++)); do
-		echo "create vhost-user socket $run/port$port${role:+ $role}"
+		echo "create vhost-user socket $run/port$port${role:+ $role} ${port_options:-}"
 		echo "set interface state VirtualEthernet0/0/$port up"
 		echo "set interface l2 bridge VirtualEthernet0/0/$port 1"
 	done >"$run/startup"
