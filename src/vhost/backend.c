@@ -10,12 +10,17 @@
 #include <string.h>
 #include <unistd.h>
 
-void backend_fault(struct vhost_backend *b, int err, const char *why)
+static void remember(struct vhost_backend *b, int err, const char *why)
 {
-	b->protocol_errors++;
 	b->error = err;
 	snprintf(b->why, sizeof(b->why), "%s", why);
-	log_limited(&b->limit_faults, loop_now(b->loop), LOG_LEVEL_WARNING, "%s: %s", b->name, why);
+}
+
+void backend_refused(struct vhost_backend *b, int err, const char *why)
+{
+	b->protocol_errors++;
+	remember(b, err, why);
+	log_limited(&b->limit_faults, loop_now(b->loop), LOG_LEVEL_WARNING, "%s: refused %s", b->name, why);
 }
 
 /* Forgets all that the front-end ever said. */
@@ -47,11 +52,14 @@ static void on_ended(void *arg, int err, const char *why)
 {
 	struct vhost_backend *b = arg;
 
-	if (err != -ECONNRESET)
-		backend_fault(b, err, why);
-	b->error = err;
-	snprintf(b->why, sizeof(b->why), "%s", why);
-	log_limited(&b->limit_news, loop_now(b->loop), LOG_LEVEL_INFO, "%s: disconnected: %s", b->name, why);
+	remember(b, err, why);
+	if (err == -ECONNRESET) {
+		log_limited(&b->limit_news, loop_now(b->loop), LOG_LEVEL_INFO, "%s: %s", b->name, why);
+	} else {
+		b->protocol_errors++;
+		log_limited(&b->limit_faults, loop_now(b->loop), LOG_LEVEL_WARNING,
+			"%s: connection closed: %s", b->name, why);
+	}
 	backend_disconnected(b);
 	link_next(&b->link);
 }

@@ -77,8 +77,8 @@ struct vhost_backend {
 	(BIT(VHOST_USER_PROTOCOL_F_MQ) | BIT(VHOST_USER_PROTOCOL_F_LOG_SHMFD) | \
 		BIT(VHOST_USER_PROTOCOL_F_REPLY_ACK) | BIT(VHOST_USER_PROTOCOL_F_BACKEND_REQ))
 
-/* A fault of the front-end: counted and logged. */
-void backend_fault(struct vhost_backend *b, int err, const char *why);
+/* A message was refused and the connection lives: counted and logged. */
+void backend_refused(struct vhost_backend *b, int err, const char *why);
 
 /* Several rings, as a bit each. */
 #define RINGS_ALL    UINT64_MAX

@@ -156,7 +156,7 @@ static int message_answer(struct vhost_backend *b, const struct message_row *row
 		message_blame(m, err);
 	if (ack) {
 		if (err)
-			backend_fault(b, err, m->why);
+			backend_refused(b, err, m->why);
 		err = conn_reply(&b->conn, m->header.request, &verdict, sizeof(verdict));
 	} else if (own_reply && err == 0) {
 		err = conn_reply(&b->conn, m->header.request, &m->payload, row->reply_size);
