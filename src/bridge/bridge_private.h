@@ -9,11 +9,10 @@
 #define GINNEL_BRIDGE_BRIDGE_PRIVATE_H
 
 #include "bridge/bridge.h"
+#include "base/units.h"
 
 #include "base/random.h"
 #include "os/rcu.h"
-
-#define NS_PER_S 1000000000ull
 
 /* An interface in a domain; what iface->l2 points to. Never changes. */
 struct bridge_member {

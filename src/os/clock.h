@@ -3,12 +3,10 @@
 #ifndef GINNEL_OS_CLOCK_H
 #define GINNEL_OS_CLOCK_H
 
+#include "base/units.h"
+
 #include <stdint.h>
 #include <time.h>
-
-#define NS_PER_US 1000ull
-#define NS_PER_MS (1000 * NS_PER_US)
-#define NS_PER_S  (1000 * NS_PER_MS)
 
 /* Monotonic nanoseconds. */
 static inline uint64_t clock_now_ns(void)

@@ -1,10 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "os/thread.h"
 
+#include "base/check.h"
+#include "os/clock.h"
+
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <time.h>
+#include <unistd.h>
 
 static int pin(pthread_attr_t *attr, int cpu)
 {
@@ -44,4 +50,56 @@ int thread_start(pthread_t *out, const char *name, int cpu, void *(*fn)(void *ar
 destroy_attr:
 	pthread_attr_destroy(&attr);
 	return err;
+}
+
+static _Thread_local timer_t alarm_timer;
+static _Thread_local bool alarm_set;
+
+static void on_alarm(int sig)
+{
+}
+
+/* Without SA_RESTART: a call that was interrupted comes back. */
+static int install_handler(void)
+{
+	struct sigaction action = {.sa_handler = on_alarm};
+
+	sigemptyset(&action.sa_mask);
+	return sigaction(SIGALRM, &action, NULL) < 0 ? -errno : 0;
+}
+
+static void unblock_alarm(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGALRM);
+	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+}
+
+int thread_alarm_start(void)
+{
+	const struct timespec period = {.tv_nsec = THREAD_ALARM_MS * (long)NS_PER_MS};
+	const struct itimerspec every = {.it_interval = period, .it_value = period};
+	struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGALRM};
+	int err = install_handler();
+
+	ASSERT(!alarm_set);
+	if (err)
+		return err;
+	event._sigev_un._tid = gettid();
+	if (timer_create(CLOCK_MONOTONIC, &event, &alarm_timer) < 0)
+		return -errno;
+	unblock_alarm();
+	timer_settime(alarm_timer, 0, &every, NULL);
+	alarm_set = true;
+	return 0;
+}
+
+void thread_alarm_stop(void)
+{
+	if (!alarm_set)
+		return;
+	timer_delete(alarm_timer);
+	alarm_set = false;
 }

@@ -8,6 +8,8 @@
 #ifndef GINNEL_PKT_DROP_H
 #define GINNEL_PKT_DROP_H
 
+#include <stdbool.h>
+
 enum drop {
 	DROP_NONE,
 	/* on the way in */
@@ -28,11 +30,18 @@ enum drop {
 	/* on the way out */
 	DROP_TX_DOWN,         /* the interface is down */
 	DROP_TX_NO_PEER,      /* no guest is connected, or its ring does not run */
+	DROP_TX_BROKEN,       /* the guest's receive ring broke; see show vhost-user */
 	DROP_TX_NO_BUFFER,    /* the guest has given no free buffers */
 	DROP_TX_TOO_LONG,     /* larger than the buffer the guest gave */
 	DROP_TX_OFFLOAD,      /* checksum or segmentation could not be completed: malformed headers */
 	DROP_COUNT,
 };
+
+/* The packet ended there. What is no loss is counted beside the others but not among them. */
+static inline bool drop_is_loss(enum drop drop)
+{
+	return drop != DROP_BRIDGE_NO_LEARN;
+}
 
 /* A word for counters ("rx-runt"), a sentence for people, and which stage's line it is ("ethernet-input"). */
 const char *drop_name(enum drop drop);

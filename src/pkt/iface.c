@@ -49,7 +49,6 @@ struct iface_table *iface_table_create(uint32_t n_workers)
 		free(t);
 		return NULL;
 	}
-	t->local0.mtu = 0;
 	return t;
 }
 
@@ -74,7 +73,6 @@ int iface_add(struct iface_table *t, struct iface *iface)
 	if (lanes_alloc(iface, t->n_workers) != 0)
 		return -ENOMEM;
 	iface->idx = idx;
-	iface->mtu = IFACE_DEFAULT_MTU;
 	iface->up = false;
 	iface->mode = IFACE_MODE_NONE;
 	memset(&t->cleared[idx], 0, sizeof(t->cleared[idx]));

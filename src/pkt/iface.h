@@ -26,8 +26,6 @@
 /* Workers in one process. */
 #define WORKER_MAX 16
 
-#define IFACE_DEFAULT_MTU 9000
-
 struct pkt;
 
 /* Written by one worker, read by control: relaxed atomic stores (iface_count()), no read-modify-write. */
@@ -55,7 +53,6 @@ struct iface {
 	uint8_t mac[6];
 	bool up;             /* relaxed atomic: control writes, workers read */
 	uint8_t mode;        /* enum iface_mode, likewise */
-	uint32_t mtu;        /* bytes of layer 3 */
 	const char *kind;    /* "vhost-user", "local" */
 	void *l2;            /* the bridge's own: rcu_load() */
 	void (*l2_detach)(struct iface *iface); /* set by whoever set l2; iface_remove() calls it first */

@@ -31,6 +31,7 @@ static const struct {
 	[DROP_BRIDGE_ALONE] = {"bridge-alone", "no other interface in the bridge domain"},
 	[DROP_TX_DOWN] = {"tx-down", "outgoing interface is down"},
 	[DROP_TX_NO_PEER] = {"tx-no-peer", "no guest connected or its queue does not run"},
+	[DROP_TX_BROKEN] = {"tx-broken", "guest's receive queue is broken, see show vhost-user"},
 	[DROP_TX_NO_BUFFER] = {"tx-no-buffer", "guest has no free receive buffers"},
 	[DROP_TX_TOO_LONG] = {"tx-too-long", "frame larger than the guest's receive buffers"},
 	[DROP_TX_OFFLOAD] = {"tx-offload", "malformed headers: checksum or segmentation impossible"},

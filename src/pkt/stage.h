@@ -3,7 +3,7 @@
  * stage - every stop on a packet's road, in order.
  *
  * A turn runs the stages from top to bottom, each on all packets that were pushed to it; a stage pushes each packet
- * to exactly one later stage. worker/stages.c says which function serves which name.
+ * to exactly one later stage. worker/turn.c says which function serves which name.
  */
 #ifndef GINNEL_PKT_STAGE_H
 #define GINNEL_PKT_STAGE_H
@@ -17,7 +17,7 @@ enum stage {
 	STAGE_COUNT,
 };
 
-/* "eth-input", as show runtime writes it. */
+/* "ethernet-input", as show runtime writes it. */
 const char *stage_name(enum stage stage);
 
 #endif

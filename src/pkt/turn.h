@@ -14,8 +14,11 @@
 #include "pkt/iface.h"
 #include "pkt/pkt.h"
 
-/* Pieces of bodies in one turn: a 64 KiB frame of 4 KiB pages needs 17. */
-#define TURN_SEGS 4096
+/* Pieces of bodies in one turn, and the most that one frame may have: 64 KiB of 4 KiB pages are 17. */
+#define TURN_SEGS         4096
+#define TURN_SEGS_PER_PKT 1024
+/* A turn stops receiving after so many bytes: its length is bounded in work, not only in packets. */
+#define TURN_BYTES (1u << 20)
 
 struct vec {
 	uint32_t n;
@@ -27,6 +30,7 @@ struct turn {
 	uint32_t worker; /* which lane of each interface is ours */
 	uint32_t n_pkts;
 	uint32_t n_segs;
+	uint64_t n_bytes;
 	uint32_t n_out;  /* interfaces with something in their lane */
 	uint32_t n_sent; /* packets in all lanes, a flooded one as often as it leaves */
 	struct iface *out[IFACE_MAX];
@@ -43,8 +47,11 @@ static inline struct iface_lane *turn_lane(const struct turn *turn, const struct
 	return iface->lanes[turn->worker];
 }
 
+/* Packets that may still come in; none when pieces or bytes have run out. */
 static inline uint32_t turn_room(const struct turn *turn)
 {
+	if (unlikely(TURN_SEGS - turn->n_segs < TURN_SEGS_PER_PKT || turn->n_bytes >= TURN_BYTES))
+		return 0;
 	return TURN_PKTS - turn->n_pkts;
 }
 
@@ -87,6 +94,7 @@ static inline void turn_begin(struct turn *turn, uint64_t now_ns)
 	turn->now_ns = now_ns;
 	turn->n_pkts = 0;
 	turn->n_segs = 0;
+	turn->n_bytes = 0;
 	turn->n_out = 0;
 	turn->n_sent = 0;
 }

@@ -7,9 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MTU_MIN 64
-#define MTU_MAX 65535
-
 /* Where the counters stand: the columns before them. */
 #define SHOWN_INDENT (32 + 5 + 16)
 
@@ -34,7 +31,8 @@ static json_t *drops_json(const struct iface_counters *c, uint64_t *sum)
 		if (c->drops[reason] > 0)
 			json_object_set_new(drops, drop_name((enum drop)reason),
 				json_integer((json_int_t)c->drops[reason]));
-		*sum += c->drops[reason];
+		if (drop_is_loss((enum drop)reason))
+			*sum += c->drops[reason];
 	}
 	return drops;
 }
@@ -66,8 +64,8 @@ static json_t *iface_json(const struct ports *ports, const struct iface *iface)
 	drops = drops_json(&c, &dropped);
 	counters = counters_json(&c);
 	json_object_set_new(counters, "drops", json_integer((json_int_t)dropped));
-	return json_pack("{s:s, s:i, s:s, s:i, s:o, s:s, s:o, s:o}", "name", iface->name, "index", (int)iface->idx,
-		"state", iface_is_up(iface) ? "up" : "down", "mtu", (int)iface->mtu, "mac", mac_json(iface->mac),
+	return json_pack("{s:s, s:i, s:s, s:o, s:s, s:o, s:o}", "name", iface->name, "index", (int)iface->idx,
+		"state", iface_is_up(iface) ? "up" : "down", "mac", mac_json(iface->mac),
 		"kind", iface->kind, "counters", counters, "drops", drops);
 }
 
@@ -286,19 +284,6 @@ static int run_set_state(struct ctl_call *call)
 	return 0;
 }
 
-static int run_set_mtu(struct ctl_call *call)
-{
-	struct port *port = named_port(call);
-	uint64_t mtu = ctl_u64(call, "mtu", IFACE_DEFAULT_MTU);
-
-	if (!port)
-		return -1;
-	if (mtu < MTU_MIN || mtu > MTU_MAX)
-		return ctl_fail(call, "mtu %" PRIu64 " is out of range: choose %d to %d", mtu, MTU_MIN, MTU_MAX);
-	port->iface.mtu = (uint32_t)mtu;
-	return 0;
-}
-
 static const struct ctl_command commands[] = {
 	{"show interface [<interface:interface>]", "Interfaces, their state and counters", run_show_interface,
 		print_show_interface},
@@ -312,8 +297,6 @@ static const struct ctl_command commands[] = {
 	{"clear errors", "Set the counters of all interfaces to zero, drops by reason included", run_clear, NULL},
 	{"set interface state <interface:interface> <state:{up|down}>", "Let packets through an interface, or none",
 		run_set_state, NULL},
-	{"set interface mtu <mtu:u32> <interface:interface>", "The largest layer 3 packet of an interface",
-		run_set_mtu, NULL},
 	{0},
 };
 

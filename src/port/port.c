@@ -46,6 +46,7 @@ int port_add(struct ports *ports, struct port *port)
 
 void port_remove(struct port *port)
 {
+	port->ops->close(port);
 	for (uint32_t q = 0; q < PORT_MAX_RX_QUEUES; q++)
 		port_rx_stop(port, q);
 	iface_remove(port->ports->config.ifaces, &port->iface);

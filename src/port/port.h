@@ -40,7 +40,9 @@ struct port_ops {
 	void (*tick)(struct port *port);
 	/* Control: a guarded mapping was lost (os/guard.h). */
 	void (*check_memory)(struct port *port);
-	/* Control: no worker polls it and no interface table lists it any more. Frees it. */
+	/* Control: ends what the port has with its peer; workers may still look at the port itself. */
+	void (*close)(struct port *port);
+	/* Control: closed, polled by no worker, listed in no table. Frees it. */
 	void (*destroy)(struct port *port);
 };
 
@@ -92,7 +94,7 @@ void ports_fini(struct ports *ports);
 
 /* Lists a port whose iface has name, mac and kind set. 0 or -errno; on error the port is still the caller's. */
 int port_add(struct ports *ports, struct port *port);
-/* Stops its queues, takes its interface away and destroys it. */
+/* Closes it, stops its queues, takes its interface away and destroys it. */
 void port_remove(struct port *port);
 
 int port_rx_start(struct port *port, uint32_t queue);

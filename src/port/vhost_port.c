@@ -9,8 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BIT(n) (1ull << (n))
-
 /*
  * What every port offers. The set must stay the same over restarts and upgrades: a front-end that reconnects to a
  * back-end which offers less gives up. Each offload here is completed in port/frame.c for receivers without it.
@@ -43,11 +41,13 @@ static void publish_rx(struct vhost_port *vp, uint32_t queue, struct vhost_ring 
 	if (!ring)
 		return;
 	if (port_rx_start(port, queue) != 0) {
-		log_error("%s: no worker can poll queue %u", port->iface.name, queue);
+		log_limited(&vp->limit, loop_now(port->ports->config.loop), LOG_LEVEL_ERROR,
+			"%s: no worker can poll queue %u", port->iface.name, queue);
 		return;
 	}
 	if (ring->kick_fd >= 0 && waker_watch(port->rx_waker[queue], ring->kick_fd) != 0)
-		log_warning("%s: the kick of queue %u cannot be watched", port->iface.name, queue);
+		log_limited(&vp->limit, loop_now(port->ports->config.loop), LOG_LEVEL_WARNING,
+			"%s: the kick of queue %u cannot be watched", port->iface.name, queue);
 	waker_wake(port->rx_waker[queue]); /* the first kick may have come before */
 }
 
@@ -118,19 +118,23 @@ static void vhost_check_memory(struct port *port)
 	vhost_backend_check_memory(CONTAINER_OF(port, struct vhost_port, port)->backend);
 }
 
-static void vhost_free(struct vhost_port *vp)
+/* Every ring is unpublished and every kick unwatched when this returns. */
+static void vhost_close(struct port *port)
 {
-	for (uint32_t i = 0; i < VHOST_PORT_PAIRS; i++)
-		pthread_spin_destroy(&vp->tx_lock[i]);
-	free(vp);
+	struct vhost_port *vp = CONTAINER_OF(port, struct vhost_port, port);
+
+	if (vp->backend)
+		vhost_backend_destroy(vp->backend);
+	vp->backend = NULL;
 }
 
 static void vhost_destroy(struct port *port)
 {
 	struct vhost_port *vp = CONTAINER_OF(port, struct vhost_port, port);
 
-	vhost_backend_destroy(vp->backend);
-	vhost_free(vp);
+	for (uint32_t i = 0; i < VHOST_PORT_PAIRS; i++)
+		pthread_spin_destroy(&vp->tx_lock[i]);
+	free(vp);
 }
 
 static const struct port_ops vhost_ops = {
@@ -141,6 +145,7 @@ static const struct port_ops vhost_ops = {
 	.tx = vhost_tx,
 	.tick = vhost_tick,
 	.check_memory = vhost_check_memory,
+	.close = vhost_close,
 	.destroy = vhost_destroy,
 };
 
@@ -223,18 +228,16 @@ int vhost_port_create(struct ports *ports, const struct vhost_port_config *confi
 	if (!vp)
 		return -ENOMEM;
 	err = port_add(ports, &vp->port);
-	if (err)
-		goto free_port;
+	if (err) {
+		vhost_destroy(&vp->port);
+		return err;
+	}
 	backend.name = vp->port.iface.name;
 	err = vhost_backend_create(&vp->backend, ports->config.loop, &backend);
-	if (err)
-		goto remove_iface;
+	if (err) {
+		port_remove(&vp->port);
+		return err;
+	}
 	*out = vp;
 	return 0;
-remove_iface:
-	iface_remove(ports->config.ifaces, &vp->port.iface);
-	list_del(&vp->port.link);
-free_port:
-	vhost_free(vp);
-	return err;
 }

@@ -12,6 +12,7 @@
 #ifndef GINNEL_PORT_VHOST_PORT_H
 #define GINNEL_PORT_VHOST_PORT_H
 
+#include "base/log.h"
 #include "os/rcu.h"
 #include "port/port.h"
 #include "vhost/backend.h"
@@ -25,8 +26,9 @@
 #define VNET_HDR_LEN        sizeof(struct virtio_net_hdr_mrg_rxbuf)
 #define VNET_HDR_LEN_LEGACY sizeof(struct virtio_net_hdr)
 
-/* Most pieces a frame towards a guest may be spread over: 64 KiB over buffers of 128 bytes. */
-#define VHOST_TX_SEGS 512
+/* Most buffers, and pieces of them, that one frame to a guest may be spread over: 64 KiB need 43 of 1526 bytes. */
+#define VHOST_TX_BUFFERS 256
+#define VHOST_TX_SEGS    512
 
 struct vhost_port {
 	struct port port;
@@ -37,6 +39,7 @@ struct vhost_port {
 	uint16_t hdr_len;
 	bool mrg_rxbuf;
 	struct vhost_ring *rings[2 * VHOST_PORT_PAIRS]; /* rcu_publish() */
+	struct log_limit limit;
 	uint32_t tx_pairs; /* a bit for each pair we may send to: its ring runs and is enabled; relaxed atomic */
 	/* Taken once per burst, and only when several workers may send to one ring. */
 	pthread_spinlock_t tx_lock[VHOST_PORT_PAIRS];

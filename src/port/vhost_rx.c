@@ -5,14 +5,12 @@
  * see before vhost_rx_done(): until then their bodies are ours to read.
  */
 #include "port/vhost_port.h"
+#include "wire/ethernet.h"
 
 #include <errno.h>
 #include <string.h>
 
 #define RX_BURST 64
-/* A chain of more pieces is no frame; one of fewer waits for the next turn if this one is full. */
-#define RX_SEGS_MAX 1024
-#define ETH_HDR_LEN 14
 
 /* A chain that was popped and whose first bytes are on their way into the cache. */
 struct popped {
@@ -60,7 +58,8 @@ static bool offload_of(struct pkt_offload *o, const struct virtio_net_hdr *h, ui
 	*o = (struct pkt_offload){0};
 	if (likely(!(h->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM)))
 		return gso == VIRTIO_NET_HDR_GSO_NONE;
-	if ((uint32_t)h->csum_start + h->csum_offset + 2 > frame_len)
+	/* a checksum inside the Ethernet header would rewrite what the bridge has looked at */
+	if (h->csum_start < ETHERNET_HEADER_LEN || (uint32_t)h->csum_start + h->csum_offset + 2 > frame_len)
 		return false;
 	o->csum = true;
 	o->csum_start = h->csum_start;
@@ -88,7 +87,7 @@ static enum drop pkt_fill(struct pkt *pkt, struct popped *c, uint32_t hdr_len)
 	if (unlikely(c->len < hdr_len))
 		return DROP_RX_HEADER;
 	frame_len = (uint32_t)min_u64(c->len - hdr_len, UINT32_MAX);
-	if (unlikely(frame_len < ETH_HDR_LEN))
+	if (unlikely(frame_len < ETHERNET_HEADER_LEN))
 		return DROP_RX_RUNT;
 	if (unlikely(frame_len > PKT_LEN_MAX))
 		return DROP_RX_TOO_LONG;
@@ -103,45 +102,40 @@ static enum drop pkt_fill(struct pkt *pkt, struct popped *c, uint32_t hdr_len)
 	return DROP_NONE;
 }
 
-/* A chain that no turn can hold is taken without looking and given back. */
-static bool drop_monster(struct vhost_port *vp, struct virtq *vq, struct turn *turn)
+/* A chain of more pieces than any frame needs is taken without looking and given back. */
+static void drop_monster(struct vhost_port *vp, struct virtq *vq, struct turn *turn)
 {
-	if (TURN_SEGS - turn->n_segs < RX_SEGS_MAX)
-		return false;
 	virtq_push(vq, virtq_skip(vq), 0);
 	iface_count(&turn_lane(turn, &vp->port.iface)->counters.drops[DROP_RX_PIECES], 1);
-	return true;
 }
 
-/* Pops up to max chains. *taken counts the ones that were given back unseen, too. */
-static uint32_t pop_burst(struct vhost_port *vp, struct virtq *vq, struct turn *turn, struct popped *popped,
+/* Pops up to max chains into popped, while the turn has room. *taken counts monsters, too. Returns the others. */
+static uint32_t pop_burst(struct vhost_port *vp, struct turn *turn, struct virtq *vq, struct popped *popped,
 	uint32_t max, uint32_t *taken)
 {
-	struct virtq_chain chain;
+	struct virtq_chain chain = {.max = TURN_SEGS_PER_PKT};
 	uint32_t n = 0;
 
-	while (n < max) {
+	for (*taken = 0; *taken < max && turn_room(turn) > 0; ++*taken) {
 		int got;
 
 		chain.segs = (struct virtq_seg *)(void *)&turn->segs[turn->n_segs];
-		chain.max = min_u32(TURN_SEGS - turn->n_segs, RX_SEGS_MAX);
 		got = virtq_pop(vq, &chain);
-		if (unlikely(got <= 0)) {
-			if (got == -ENOSPC && drop_monster(vp, vq, turn)) {
-				++*taken;
-				continue;
-			}
-			break;
+		if (unlikely(got == -ENOSPC)) {
+			drop_monster(vp, vq, turn);
+			continue;
 		}
+		if (got <= 0)
+			break;
 		popped[n++] = (struct popped){.segs = chain.segs, .n = chain.n_read, .len = chain.read_len};
 		turn->n_segs += chain.n_read;
+		turn->n_bytes += min_u64(chain.read_len, PKT_LEN_MAX);
 		if (likely(chain.n_read > 0)) {
 			__builtin_prefetch(chain.segs[0].addr);
 			__builtin_prefetch(chain.segs[0].addr + CACHE_LINE);
 		}
 		virtq_push(vq, chain.head, 0);
 	}
-	*taken += n;
 	return n;
 }
 
@@ -150,14 +144,15 @@ uint32_t vhost_rx(struct port *port, uint32_t queue, struct turn *turn, uint32_t
 	struct vhost_port *vp = CONTAINER_OF(port, struct vhost_port, port);
 	struct vhost_ring *ring = vhost_port_rx_ring(vp, queue);
 	struct popped popped[RX_BURST];
-	uint32_t n, taken = 0;
+	uint32_t n, taken;
 
 	if (!ring)
 		return 0;
+	virtq_call_due(&ring->vq);
 	n = min_u32(min_u32(virtq_available(&ring->vq, RX_BURST), max), min_u32(RX_BURST, turn_room(turn)));
 	for (uint32_t i = 0; i < n; i++)
 		virtq_prefetch(&ring->vq, i);
-	n = pop_burst(vp, &ring->vq, turn, popped, n, &taken);
+	n = pop_burst(vp, turn, &ring->vq, popped, n, &taken);
 	for (uint32_t i = 0; i < n; i++) {
 		struct pkt *pkt = turn_pkt(turn);
 		enum drop drop = pkt_fill(pkt, &popped[i], vp->hdr_len);
@@ -185,7 +180,9 @@ bool vhost_rx_arm(struct port *port, uint32_t queue)
 {
 	struct vhost_ring *ring = vhost_port_rx_ring(CONTAINER_OF(port, struct vhost_port, port), queue);
 
-	return ring && (virtq_arm(&ring->vq) || ring->kick_fd < 0);
+	if (!ring || ring->vq.error != VIRTQ_OK)
+		return false;
+	return virtq_arm(&ring->vq) || ring->kick_fd < 0;
 }
 
 void vhost_rx_disarm(struct port *port, uint32_t queue)

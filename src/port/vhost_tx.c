@@ -9,6 +9,7 @@
 #include "port/frame.h"
 #include "port/vhost_port.h"
 
+#include <errno.h>
 #include <string.h>
 
 #define TX_BURST 64
@@ -56,7 +57,7 @@ static void hdr_of(struct virtio_net_hdr_mrg_rxbuf *h, const struct pkt_offload 
 
 /* --- the common case --- */
 
-/* The packet can go out as it is, and needs no more than one small buffer. */
+/* Nothing is left to do to the packet, by us or by the guest. */
 static bool is_plain(const struct pkt *pkt)
 {
 	return likely(!pkt->offload.csum);
@@ -133,38 +134,47 @@ struct bunch {
 	uint32_t n_segs;
 	uint32_t n; /* buffers */
 	uint64_t room;
-	uint16_t heads[VHOST_TX_SEGS];
-	uint64_t lens[VHOST_TX_SEGS]; /* room in each buffer */
+	uint16_t heads[VHOST_TX_BUFFERS];
+	uint64_t lens[VHOST_TX_BUFFERS]; /* room in each */
 };
+
+/* Adds one buffer. DROP_NONE, or why there is none. */
+static enum drop take_buffer(struct tx *tx, struct bunch *b)
+{
+	struct virtq_chain chain = {.segs = &b->segs[b->n_segs], .max = VHOST_TX_SEGS - b->n_segs};
+	int got = virtq_pop(tx->vq, &chain);
+
+	if (got == 0)
+		return tx->vq->error == VIRTQ_OK ? DROP_TX_NO_BUFFER : DROP_TX_BROKEN;
+	if (got < 0)
+		return got == -ENOSPC ? DROP_TX_TOO_LONG : DROP_TX_BROKEN;
+	if (unlikely(chain.write_len == 0)) { /* it would stay first in the ring for ever */
+		virtq_break(tx->vq, VIRTQ_NO_ROOM);
+		return DROP_TX_BROKEN;
+	}
+	/* a receive buffer has nothing to read; what is there all the same is not ours to write */
+	memmove(chain.segs, chain.segs + chain.n_read, chain.n_write * sizeof(*chain.segs));
+	b->heads[b->n] = chain.head;
+	b->lens[b->n++] = chain.write_len;
+	b->n_segs += chain.n_write;
+	b->room += chain.write_len;
+	return DROP_NONE;
+}
 
 /* Takes buffers for len bytes, several only with MRG_RXBUF. On failure the ring is left as it was. */
 static enum drop take_buffers(struct tx *tx, struct bunch *b, uint64_t len)
 {
+	uint32_t max = tx->vp->mrg_rxbuf ? VHOST_TX_BUFFERS : 1;
+	enum drop drop = DROP_NONE;
+
 	b->n_segs = 0;
 	b->n = 0;
 	b->room = 0;
-	while (b->room < len) {
-		struct virtq_chain chain = {.segs = &b->segs[b->n_segs], .max = VHOST_TX_SEGS - b->n_segs};
-		enum drop drop = DROP_TX_TOO_LONG;
-		int got = 0;
-
-		if (b->n == 0 || (tx->vp->mrg_rxbuf && b->n < VHOST_TX_SEGS && chain.max > 0)) {
-			got = virtq_pop(tx->vq, &chain);
-			if (got == 0)
-				drop = DROP_TX_NO_BUFFER;
-		}
-		if (got <= 0) {
-			virtq_unpop(tx->vq, b->n);
-			return drop;
-		}
-		/* a receive buffer has nothing to read; what is there all the same is not ours to write */
-		memmove(chain.segs, chain.segs + chain.n_read, chain.n_write * sizeof(*chain.segs));
-		b->heads[b->n] = chain.head;
-		b->lens[b->n++] = chain.write_len;
-		b->n_segs += chain.n_write;
-		b->room += chain.write_len;
-	}
-	return DROP_NONE;
+	while (b->room < len && drop == DROP_NONE)
+		drop = b->n < max ? take_buffer(tx, b) : DROP_TX_TOO_LONG;
+	if (drop != DROP_NONE)
+		virtq_unpop(tx->vq, b->n);
+	return drop;
 }
 
 static void put_hdr(const struct bunch *b, const void *hdr, uint32_t hdr_len)
@@ -237,12 +247,32 @@ static void send_all(struct tx *tx, struct pkt *const *pkts, uint32_t n)
 
 		done += sent;
 		if (done < n && virtq_available(tx->vq, 1) == 0) {
-			count_drop(tx, DROP_TX_NO_BUFFER, n - done);
+			count_drop(tx, tx->vq->error == VIRTQ_OK ? DROP_TX_NO_BUFFER : DROP_TX_BROKEN, n - done);
 			return;
 		}
 		if (done < n && sent < TX_BURST) /* the next packet, or its buffer, is not plain */
 			send_slow(tx, pkts[done++]);
 	}
+}
+
+static void tx_lock(struct vhost_port *vp, uint32_t pair)
+{
+	if (vp->port.ports->config.n_workers > 1)
+		pthread_spin_lock(&vp->tx_lock[pair]);
+}
+
+static void tx_unlock(struct vhost_port *vp, uint32_t pair)
+{
+	if (vp->port.ports->config.n_workers > 1)
+		pthread_spin_unlock(&vp->tx_lock[pair]);
+}
+
+/* The front-end's call descriptor blocks: no worker shall fall into that again. */
+static void break_call(struct vhost_port *vp, uint32_t pair, struct virtq *vq)
+{
+	tx_lock(vp, pair);
+	virtq_break(vq, VIRTQ_CALL_BLOCKS);
+	tx_unlock(vp, pair);
 }
 
 void vhost_tx(struct port *port, struct turn *turn, struct pkt *const *pkts, uint32_t n)
@@ -251,16 +281,17 @@ void vhost_tx(struct port *port, struct turn *turn, struct pkt *const *pkts, uin
 	struct tx tx = {.vp = vp, .counters = &turn_lane(turn, &port->iface)->counters};
 	uint32_t pair;
 	struct vhost_ring *ring = vhost_port_tx_ring(vp, turn->worker, &pair);
+	bool call;
 
 	if (unlikely(!ring)) {
 		count_drop(&tx, DROP_TX_NO_PEER, n);
 		return;
 	}
 	tx.vq = &ring->vq;
-	if (port->ports->config.n_workers > 1)
-		pthread_spin_lock(&vp->tx_lock[pair]);
+	tx_lock(vp, pair);
 	send_all(&tx, pkts, n);
-	virtq_flush(tx.vq);
-	if (port->ports->config.n_workers > 1)
-		pthread_spin_unlock(&vp->tx_lock[pair]);
+	call = virtq_publish(tx.vq);
+	tx_unlock(vp, pair);
+	if (call && unlikely(!virtq_call(tx.vq)))
+		break_call(vp, pair, tx.vq);
 }

@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -88,6 +89,17 @@ static int guard_memory(struct daemon *d)
 	return loop_watch_add(d->loop, &d->lost_memory, fd, EPOLLIN);
 }
 
+/* A guest holds a dozen descriptors and more: the usual soft limit of 1024 is for programs that use select(). */
+static void raise_fd_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 static uint64_t random_seed(void)
 {
 	uint64_t seed = clock_now_ns();
@@ -142,8 +154,10 @@ static void unmake_rooms(struct daemon *d)
 
 static int daemon_start(struct daemon *d)
 {
-	int err = loop_create(&d->loop);
+	int err;
 
+	raise_fd_limit();
+	err = loop_create(&d->loop);
 	if (err == 0)
 		err = take_signals(d);
 	if (err == 0)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "virtio/virtq.h"
 
+#include "os/foreign.h"
+
 #include <errno.h>
 #include <stddef.h>
 #include <string.h>
@@ -17,10 +19,12 @@ static const char *const error_texts[VIRTQ_ERROR_COUNT] = {
 	[VIRTQ_HEAD_RANGE] = "avail ring names a descriptor beyond the table",
 	[VIRTQ_NEXT_RANGE] = "descriptor's next is beyond its table",
 	[VIRTQ_CHAIN_LOOP] = "descriptor chain loops",
-	[VIRTQ_CHAIN_LONG] = "descriptor chain has more pieces than we take",
+	[VIRTQ_CHAIN_LONG] = "descriptor chain is longer than we follow",
 	[VIRTQ_ADDRESS] = "descriptor points outside the guest's memory",
 	[VIRTQ_DIRECTION] = "readable descriptor after a writable one",
 	[VIRTQ_INDIRECT_TABLE] = "malformed indirect descriptor table",
+	[VIRTQ_NO_ROOM] = "receive buffer without a writable byte",
+	[VIRTQ_CALL_BLOCKS] = "the front-end made its call descriptor block",
 };
 
 const char *virtq_error_text(enum virtq_error error)
@@ -30,15 +34,10 @@ const char *virtq_error_text(enum virtq_error error)
 
 int virtq_break(struct virtq *q, enum virtq_error error)
 {
-	uint64_t one = 1;
-
 	if (q->error == VIRTQ_OK) {
 		__atomic_store_n(&q->error, error, __ATOMIC_RELAXED);
-		if (q->err_fd >= 0) {
-			ssize_t n = write(q->err_fd, &one, sizeof(one));
-
-			(void)n;
-		}
+		if (q->err_fd >= 0)
+			foreign_ring(q->err_fd, q->err_is_socket);
 	}
 	q->avail_seen = q->next_avail;
 	return -EPROTO;
@@ -86,6 +85,8 @@ int virtq_start(struct virtq *q, const struct gmem *mem, const struct virtq_setu
 	q->error = VIRTQ_OK;
 	q->call_fd = setup->call_fd;
 	q->err_fd = setup->err_fd;
+	q->call_is_socket = setup->call_is_socket;
+	q->err_is_socket = setup->err_is_socket;
 	q->always_call = true;
 	virtq_disarm(q);
 	return 0;
@@ -93,7 +94,7 @@ int virtq_start(struct virtq *q, const struct gmem *mem, const struct virtq_setu
 
 void virtq_stop(struct virtq *q)
 {
-	virtq_flush(q); /* taken away in the middle of a turn, the owner could not */
+	virtq_publish(q); /* taken away in the middle of a turn, the owner could not; a start calls the guest */
 	q->size = 0;
 	q->avail_seen = q->next_avail;
 	q->log = NULL;
@@ -179,7 +180,7 @@ static int walk_indirect(struct virtq *q, struct virtq_chain *c, const struct de
 	const struct vring_desc *table;
 
 	if (!q->indirect || d->len % sizeof(struct vring_desc) != 0 || n == 0 ||
-		n > max_u32(q->size, VIRTQ_MAX_INDIRECT) || (d->flags & VRING_DESC_F_NEXT))
+		n > max_u32(q->size, VIRTQ_MAX_CHAIN) || (d->flags & VRING_DESC_F_NEXT))
 		return VIRTQ_INDIRECT_TABLE;
 	table = (const struct vring_desc *)(const void *)gmem_at(q->mem, &q->hint, d->addr, d->len);
 	if (!table)
@@ -197,6 +198,8 @@ static int walk(struct virtq *q, struct virtq_chain *c, const struct vring_desc 
 	for (uint32_t seen = 0; seen < n; seen++) {
 		int err;
 
+		if (unlikely(seen == VIRTQ_MAX_CHAIN))
+			return VIRTQ_CHAIN_LONG;
 		if (d.flags & VRING_DESC_F_INDIRECT)
 			return in_indirect ? VIRTQ_INDIRECT_TABLE : walk_indirect(q, c, &d);
 		err = chain_add(q, c, &d);
@@ -275,25 +278,23 @@ static bool guest_wants_call(const struct virtq *q, uint16_t old, uint16_t new)
 	return !(virtq_load16(&q->avail->flags, __ATOMIC_RELAXED) & VRING_AVAIL_F_NO_INTERRUPT);
 }
 
-static void call_guest(struct virtq *q)
+bool virtq_call(const struct virtq *q)
 {
-	uint64_t one = 1;
+	return q->call_fd < 0 || foreign_ring(q->call_fd, q->call_is_socket) == 0;
+}
 
-	if (q->call_fd >= 0) {
-		/* made non-blocking when it arrived: a full counter or pipe is signal enough */
-		ssize_t n = write(q->call_fd, &one, sizeof(one));
-
-		(void)n;
-	}
+static void note_call(struct virtq *q)
+{
+	q->always_call = false;
 	__atomic_store_n(&q->calls, q->calls + 1, __ATOMIC_RELAXED);
 }
 
-void virtq_flush(struct virtq *q)
+bool virtq_publish(struct virtq *q)
 {
 	uint16_t old = q->flushed_used, new = q->next_used;
 
 	if (old == new)
-		return;
+		return false;
 	/* pairs with the guest's barrier after it reads used->idx */
 	__atomic_store_n(&q->used->idx, new, __ATOMIC_RELEASE);
 	if (unlikely(q->log != NULL))
@@ -302,11 +303,26 @@ void virtq_flush(struct virtq *q)
 	/* the index must be visible before we look at what the guest wants: pairs with its own full barrier */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	if (guest_wants_call(q, old, new) || q->always_call) {
-		q->always_call = false;
-		call_guest(q);
-	} else {
-		__atomic_store_n(&q->calls_saved, q->calls_saved + 1, __ATOMIC_RELAXED);
+		note_call(q);
+		return true;
 	}
+	__atomic_store_n(&q->calls_saved, q->calls_saved + 1, __ATOMIC_RELAXED);
+	return false;
+}
+
+void virtq_flush(struct virtq *q)
+{
+	if (virtq_publish(q) && !virtq_call(q))
+		virtq_break(q, VIRTQ_CALL_BLOCKS);
+}
+
+void virtq_call_due(struct virtq *q)
+{
+	if (likely(!q->always_call) || q->error != VIRTQ_OK)
+		return;
+	note_call(q);
+	if (!virtq_call(q))
+		virtq_break(q, VIRTQ_CALL_BLOCKS);
 }
 
 static void log_used_field(struct virtq *q, size_t offset)
@@ -328,7 +344,6 @@ bool virtq_arm(struct virtq *q)
 		__atomic_store_n(&q->used->flags, 0, __ATOMIC_RELAXED);
 		log_used_field(q, offsetof(struct vring_used, flags));
 	}
-	q->armed = true;
 	/* what we asked must be visible before we look again: pairs with the guest's barrier after avail->idx */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	return virtq_available(q, 1) > 0 || virtq_refresh(q) > 0;
@@ -337,7 +352,6 @@ bool virtq_arm(struct virtq *q)
 /* With EVENT_IDX an event index that was passed stays behind: the guest kicks no more until we move it. */
 void virtq_disarm(struct virtq *q)
 {
-	q->armed = false;
 	if (q->size == 0 || q->event_idx)
 		return;
 	__atomic_store_n(&q->used->flags, VRING_USED_F_NO_NOTIFY, __ATOMIC_RELAXED);

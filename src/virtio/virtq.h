@@ -27,8 +27,11 @@
 #include <stdint.h>
 
 #define VIRTQ_MAX_SIZE 32768
-/* Linux makes indirect tables longer than a tiny ring; QEMU stops at this length too. */
-#define VIRTQ_MAX_INDIRECT 1024
+/*
+ * Descriptors in one chain, direct or indirect. Empty ones add no piece, so this bounds the work for a chain. Linux
+ * makes indirect tables longer than a tiny ring; QEMU stops at this length too.
+ */
+#define VIRTQ_MAX_CHAIN 1024
 
 enum virtq_error {
 	VIRTQ_OK,
@@ -40,6 +43,8 @@ enum virtq_error {
 	VIRTQ_ADDRESS,
 	VIRTQ_DIRECTION,
 	VIRTQ_INDIRECT_TABLE,
+	VIRTQ_NO_ROOM,
+	VIRTQ_CALL_BLOCKS,
 	VIRTQ_ERROR_COUNT,
 };
 
@@ -76,12 +81,12 @@ struct virtq {
 	uint16_t flushed_used; /* used->idx as the guest sees it */
 	bool event_idx;
 	bool indirect;
-	bool armed;      /* the guest was asked to kick */
-	bool always_call; /* the next flush signals whatever the guest asked: its view may be stale after a start */
+	bool always_call; /* a call is due whatever the guest asked: its view may be stale after a start */
 	enum virtq_error error;
 	/* off the fast path */
 	int call_fd; /* -1: the guest polls */
 	int err_fd;
+	bool call_is_socket, err_is_socket;
 	const struct dirty_log *log; /* NULL: no migration going on */
 	bool log_used;               /* the used ring is logged too, at log_used_gpa */
 	uint64_t log_used_gpa;
@@ -97,6 +102,7 @@ struct virtq_setup {
 	uint64_t desc_uaddr, avail_uaddr, used_uaddr;
 	uint64_t features; /* VIRTIO_RING_F_* are looked at */
 	int call_fd, err_fd; /* stay the caller's */
+	bool call_is_socket, err_is_socket;
 };
 
 /*
@@ -167,8 +173,18 @@ static inline void virtq_push(struct virtq *q, uint16_t head, uint32_t len)
 /* For migration: the pieces' first len bytes were written. Call before virtq_flush() when q->log is set. */
 void virtq_log_written(struct virtq *q, const struct virtq_seg *segs, uint32_t n, uint64_t len);
 
-/* Publishes all pushed buffers and calls the guest if it asked for that. One system call at most. */
+/*
+ * Publishes all pushed buffers. True: the guest wants to hear of it, by virtq_call(). That is a system call, made
+ * after a lock that several owners share is released, and it changes nothing in the queue. False from virtq_call():
+ * the front-end made its descriptor block (os/foreign.h), the owner should break the queue.
+ */
+bool virtq_publish(struct virtq *q);
+bool virtq_call(const struct virtq *q);
+
+/* Both, for a queue with one owner. */
 void virtq_flush(struct virtq *q);
+/* After a start the guest is called once, even if nothing is pushed: for whoever polls the queue. */
+void virtq_call_due(struct virtq *q);
 
 /* Asks the guest to kick when it adds a buffer. True: there already is one, and the guest may not kick for it. */
 bool virtq_arm(struct virtq *q);

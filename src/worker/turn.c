@@ -82,37 +82,57 @@ static void run_stages(struct turn_runner *r)
 	}
 }
 
-uint32_t turn_run(struct turn_runner *r, const struct rx_list *list, uint64_t now_ns)
-{
-	uint16_t received[RXQ_MAX];
-	uint32_t n_received = 0, taken = 0;
-	uint64_t since = clocks();
+/* The queues that brought something in this turn, as places in the list. */
+struct received {
+	uint32_t n;
+	uint16_t at[RXQ_MAX];
+};
 
-	turn_begin(r->turn, now_ns);
-	iface_count(&r->counters.turns, 1);
-	if (r->first >= list->n)
-		r->first = 0;
-	for (uint32_t i = 0; i < list->n && turn_room(r->turn) > 0; i++) {
-		uint32_t at = r->first + i < list->n ? r->first + i : r->first + i - list->n;
+/* Queue by queue until the turn is full; the next turn begins with the first that had no chance. */
+static uint32_t receive(struct turn_runner *r, const struct rx_list *list, struct received *received)
+{
+	uint32_t taken = 0, at = r->first < list->n ? r->first : 0, i;
+
+	received->n = 0;
+	for (i = 0; i < list->n && turn_room(r->turn) > 0; i++) {
 		const struct rxq *q = &list->rxqs[at];
 		uint32_t n = q->port->ops->rx(q->port, q->queue, r->turn, RX_BUDGET);
 
 		if (n > 0)
-			received[n_received++] = (uint16_t)at;
+			received->at[received->n++] = (uint16_t)at;
 		taken += n;
+		if (++at == list->n)
+			at = 0;
 	}
-	r->first++;
+	r->first = i < list->n ? at : at + 1;
+	return taken;
+}
+
+static void give_back(const struct rx_list *list, const struct received *received)
+{
+	for (uint32_t i = 0; i < received->n; i++) {
+		const struct rxq *q = &list->rxqs[received->at[i]];
+
+		q->port->ops->rx_done(q->port, q->queue);
+	}
+}
+
+uint32_t turn_run(struct turn_runner *r, const struct rx_list *list, uint64_t now_ns)
+{
+	struct received received;
+	uint64_t since = clocks();
+	uint32_t taken;
+
+	turn_begin(r->turn, now_ns);
+	iface_count(&r->counters.turns, 1);
+	taken = receive(r, list, &received);
 	if (taken == 0)
 		return 0;
 	iface_count(&r->counters.busy_turns, 1);
 	count_stage(&r->counters.input, taken, since);
 	run_stages(r);
 	since = clocks();
-	for (uint32_t i = 0; i < n_received; i++) {
-		const struct rxq *q = &list->rxqs[received[i]];
-
-		q->port->ops->rx_done(q->port, q->queue);
-	}
+	give_back(list, &received);
 	iface_count(&r->counters.input.clocks, clocks() - since);
 	return taken;
 }

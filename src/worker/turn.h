@@ -10,8 +10,8 @@
 
 #include <stdint.h>
 
-/* Receive queues one worker may poll. */
-#define RXQ_MAX 1024
+/* Receive queues one worker may poll: all there can be. */
+#define RXQ_MAX (IFACE_MAX * PORT_MAX_RX_QUEUES)
 
 struct rxq {
 	struct port *port;
@@ -41,7 +41,7 @@ struct turn_counters {
 struct turn_runner {
 	struct turn *turn;
 	struct bridges *bridges;
-	uint32_t first; /* the queue to begin with: each in its turn */
+	uint32_t first; /* the queue to begin with: where the turn before ran out of room, or the next one */
 	struct turn_counters counters;
 };
 

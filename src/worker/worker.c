@@ -57,6 +57,8 @@ static void *worker_main(void *arg)
 	uint64_t last_work_ns = clock_now_ns();
 
 	rcu_reader_start();
+	if (thread_alarm_start() != 0) /* a peer could then stop us with a descriptor that blocks */
+		log_warning("worker %u: no alarm for system calls that block", w->idx);
 	while (!__atomic_load_n(&w->stop, __ATOMIC_RELAXED)) {
 		uint64_t now_ns = clock_now_ns();
 
@@ -68,6 +70,7 @@ static void *worker_main(void *arg)
 		}
 		rcu_quiet();
 	}
+	thread_alarm_stop();
 	rcu_reader_stop();
 	return NULL;
 }

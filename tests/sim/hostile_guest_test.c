@@ -209,6 +209,9 @@ TEST(headers_that_contradict_the_frame_are_dropped)
 {
 	static const struct virtio_net_hdr cases[] = {
 		{.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM, .csum_start = 499},
+		/* completed, it would rewrite the addresses that the bridge has looked at */
+		{.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM, .csum_start = 6, .csum_offset = 0},
+		{.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM, .csum_start = 13, .csum_offset = 40},
 		{.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM, .csum_start = 0xffff, .csum_offset = 0xffff},
 		{.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM, .csum_start = 0, .csum_offset = 499},
 		{.gso_type = VIRTIO_NET_HDR_GSO_TCPV4, .gso_size = 100},
@@ -259,7 +262,71 @@ TEST(a_chain_of_more_pieces_than_a_frame_needs_is_given_back_unseen)
 	sim_fini(&sim);
 }
 
-TESTS(cmocka_unit_test(an_avail_index_that_jumps_breaks_the_ring),
+/* They are worth no look at what they hold, but they count against the budget like any buffer. */
+TEST(a_turn_takes_no_more_monsters_than_frames)
+{
+	struct guest *g = &sim.guest[0];
+	struct guest_queue *q = &g->queues[GUEST_TX];
+	struct vring_desc *table;
+	uint64_t seam;
+
+	begin();
+	seam = g->queues[GUEST_RX].slabs_gpa + 4096;
+	table = guest_at(g, q->slabs_gpa);
+	for (uint32_t i = 0; i < 1024; i++)
+		table[i] = (struct vring_desc){.addr = seam - 8,
+			.len = 16,
+			.flags = i < 1023 ? VRING_DESC_F_NEXT : 0,
+			.next = (uint16_t)(i + 1)};
+	*raw_desc(0) = (struct vring_desc){.addr = q->slabs_gpa, .len = 16384, .flags = VRING_DESC_F_INDIRECT};
+	for (uint32_t i = 0; i < 200; i++)
+		guest_raw_offer(g, GUEST_TX, 0);
+	assert_in_range(sim_turn(&sim), 1, 64);
+	others_go_on();
+	assert_int_equal(sim_drops(&sim, 0, DROP_RX_PIECES), 200);
+	sim_fini(&sim);
+}
+
+TEST(a_receive_buffer_without_a_writable_byte_breaks_the_ring)
+{
+	begin();
+	sim.guest[0].queues[GUEST_RX].desc[sim.guest[0].queues[GUEST_RX].avail->ring[0]].flags = 0;
+	send_one(1, 0);
+	assert_int_equal(guest_reap(&sim.guest[1]), 1);
+	assert_int_equal(sim_drops(&sim, 0, DROP_TX_BROKEN), 1);
+	expect_broken(GUEST_RX, VIRTQ_NO_ROOM);
+	send_one(1, 0);
+	assert_int_equal(sim_drops(&sim, 0, DROP_TX_BROKEN), 2);
+	sim_fini(&sim);
+}
+
+/* Two guests fill every turn, and the third still has its chance. */
+TEST(a_turn_begins_where_the_one_before_ran_out_of_room)
+{
+	const struct guest_layout large = guest_layout_one(12 + 60000);
+	const struct guest_layout small = guest_layout_one(12 + 500);
+
+	begin();
+	sim_frame(frame, 60000, 0, 1, &r);
+	for (uint32_t i = 0; i < 60; i++) {
+		assert_true(guest_send(&sim.guest[0], NULL, frame, 60000, &large));
+		assert_true(guest_send(&sim.guest[1], NULL, frame, 60000, &large));
+	}
+	sim_frame(frame, 500, 2, 0, &r);
+	assert_true(guest_send(&sim.guest[2], NULL, frame, 500, &small));
+	for (uint32_t i = 0; i < 3; i++)
+		guest_kick(&sim.guest[i], GUEST_TX);
+	for (uint32_t i = 0; i < 3; i++)
+		sim_turn(&sim);
+	assert_int_equal(guest_reap(&sim.guest[2]), 1);
+	sim_settle(&sim);
+	sim_fini(&sim);
+}
+
+TESTS(cmocka_unit_test(a_turn_takes_no_more_monsters_than_frames),
+	cmocka_unit_test(a_receive_buffer_without_a_writable_byte_breaks_the_ring),
+	cmocka_unit_test(a_turn_begins_where_the_one_before_ran_out_of_room),
+	cmocka_unit_test(an_avail_index_that_jumps_breaks_the_ring),
 	cmocka_unit_test(a_head_beyond_the_table_breaks_the_ring),
 	cmocka_unit_test(descriptors_that_lead_nowhere_break_the_ring),
 	cmocka_unit_test(a_ring_that_breaks_in_the_middle_of_a_frame_offers_nothing_more),

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "os/thread.h"
+
+#include "base/test.h"
+
+TEST(placeholder)
+{
+}
+
+TESTS(cmocka_unit_test(placeholder))
