@@ -78,7 +78,7 @@ static bool offload_of(struct pkt_offload *o, const struct virtio_net_hdr *h, ui
 /* Fills the packet from a chain; the body stays where it is. DROP_NONE, or why the frame is no good. */
 static enum drop pkt_fill(struct pkt *pkt, struct popped *c, uint32_t hdr_len)
 {
-	struct virtio_net_hdr_mrg_rxbuf hdr; /* num_buffers means nothing in this direction */
+	struct virtio_net_hdr_mrg_rxbuf hdr = {0}; /* num_buffers means nothing in this direction */
 	uint32_t frame_len;
 
 	pkt->head_len = 0;

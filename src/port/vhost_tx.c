@@ -181,7 +181,7 @@ static void put_hdr(const struct bunch *b, const void *hdr, uint32_t hdr_len)
 {
 	const uint8_t *from = hdr;
 
-	for (uint32_t i = 0; hdr_len > 0; i++) {
+	for (uint32_t i = 0; i < b->n_segs && hdr_len > 0; i++) {
 		uint32_t part = min_u32(b->segs[i].len, hdr_len);
 
 		memcpy(b->segs[i].addr, from, part);
