@@ -2,13 +2,12 @@
 #include "os/foreign.h"
 
 #include "base/list.h"
-#include "base/log.h"
 #include "os/thread.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -63,27 +62,28 @@ struct reaper {
 	bool busy;
 };
 
-static struct reaper sockets_reaper = {.lock = PTHREAD_MUTEX_INITIALIZER,
+static struct reaper socket_reaper = {.lock = PTHREAD_MUTEX_INITIALIZER,
 	.changed = PTHREAD_COND_INITIALIZER,
-	.corpses = {&sockets_reaper.corpses, &sockets_reaper.corpses}};
-static struct reaper others_reaper = {.lock = PTHREAD_MUTEX_INITIALIZER,
+	.corpses = {&socket_reaper.corpses, &socket_reaper.corpses}};
+static struct reaper other_reaper = {.lock = PTHREAD_MUTEX_INITIALIZER,
 	.changed = PTHREAD_COND_INITIALIZER,
-	.corpses = {&others_reaper.corpses, &others_reaper.corpses}};
+	.corpses = {&other_reaper.corpses, &other_reaper.corpses}};
 
-/* A socket that lingers would hold up those behind it until the alarm. */
+/* The alarm is for a socket that lingers all the same: its peer set it again, or it lies inside this one. */
 static void bury(int fd)
 {
 	const struct linger off = {0};
 
 	setsockopt(fd, SOL_SOCKET, SO_LINGER, &off, sizeof(off));
+	thread_alarm_start();
 	close(fd);
+	thread_alarm_stop();
 }
 
 static void *reap(void *arg)
 {
 	struct reaper *r = arg;
 
-	thread_alarm_start(); /* without it a lingering socket lasts as long as its peer wants */
 	pthread_mutex_lock(&r->lock);
 	for (;;) {
 		while (list_empty(&r->corpses))
@@ -122,7 +122,7 @@ static void reaper_take(struct reaper *r, int fd)
 		return; /* better left open than waited for */
 	c->fd = fd;
 	pthread_mutex_lock(&r->lock);
-	list_add_before(&r->corpses, &c->link);
+	list_add_tail(&r->corpses, &c->link);
 	if (!r->started)
 		reaper_start(r);
 	pthread_cond_broadcast(&r->changed);
@@ -137,11 +137,11 @@ void foreign_close(int fd)
 		close(fd);
 		break;
 	case FOREIGN_SOCKET:
-		reaper_take(&sockets_reaper, fd);
+		reaper_take(&socket_reaper, fd);
 		break;
 	case FOREIGN_PIPE:
 	case FOREIGN_OTHER:
-		reaper_take(&others_reaper, fd);
+		reaper_take(&other_reaper, fd);
 		break;
 	}
 }
@@ -156,8 +156,8 @@ static void reaper_settle(struct reaper *r)
 
 void foreign_settle(void)
 {
-	reaper_settle(&sockets_reaper);
-	reaper_settle(&others_reaper);
+	reaper_settle(&socket_reaper);
+	reaper_settle(&other_reaper);
 }
 
 int foreign_ring(int fd, bool is_socket)

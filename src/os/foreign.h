@@ -7,11 +7,11 @@
  * and no call made here waits for the peer. Where the kernel gives no way to promise that, the caller's alarm
  * (os/thread.h) ends the wait.
  *
- *	             closed by       may wait for the peer
- *	eventfd      the caller      in write(): until the alarm
- *	memory       the caller      never
- *	socket       a reaper        in close(), for what lies unread in it: until the alarm
- *	pipe, other  a reaper        in close(): for ever
+ *	             closed by     may wait for the peer
+ *	eventfd      the caller    in write(): until the alarm
+ *	memory       the caller    never
+ *	socket       a reaper      in close(), for a lingering TCP socket that lies unread in it: until the alarm
+ *	pipe, other  a reaper      in close(), for ever: a file on FUSE, a pipe whose reader holds its lock
  *
  * A reaper is a thread of its own, started when it is needed; there is one for sockets and one for the rest. What
  * waits behind one that hangs stays open.
@@ -38,8 +38,9 @@ void foreign_close(int fd);
 void foreign_settle(void);
 
 /*
- * Adds 1, as 8 bytes, to a peer's eventfd, pipe or socket. 0 when done or when it is full already; -EINTR when the
- * call blocked until the thread's alarm. Other errors are the peer's loss and count as 0.
+ * Adds 1, as 8 bytes, to a peer's eventfd or socket. 0 when done or when it is full already; -EINTR when the call
+ * blocked until the thread's alarm. Other errors are the peer's loss and count as 0. Never for a pipe: who reads from
+ * it into a page that does not come holds its lock meanwhile, and no signal ends the wait for that.
  */
 int foreign_ring(int fd, bool is_socket);
 

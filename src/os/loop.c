@@ -4,6 +4,8 @@
 #include "os/clock.h"
 
 #include <errno.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -125,11 +127,19 @@ static int wait_ms(struct loop *loop, uint64_t timeout_ns)
 	return (int)min_u64((timeout_ns + NS_PER_MS - 1) / NS_PER_MS, 1000 * 1000);
 }
 
+/* Those that are due by now: one that sets itself to now again has its turn in the next round. */
 static void run_timers(struct loop *loop)
 {
 	struct loop_timer *t;
+	struct list due;
 
+	list_init(&due);
 	while ((t = first_timer(loop)) && t->deadline_ns <= loop->now_ns) {
+		list_del(&t->link);
+		list_add_tail(&due, &t->link);
+	}
+	while (!list_empty(&due)) {
+		t = LIST_ENTRY(due.next, struct loop_timer, link);
 		list_del(&t->link);
 		t->fn(t->arg);
 	}
@@ -137,9 +147,13 @@ static void run_timers(struct loop *loop)
 
 int loop_turn(struct loop *loop, uint64_t timeout_ns)
 {
-	loop->now_ns = clock_now_ns();
-	int n = epoll_wait(loop->epfd, loop->round, ROUND_EVENTS, wait_ms(loop, timeout_ns));
+	sigset_t mask;
+	int n;
 
+	pthread_sigmask(SIG_BLOCK, NULL, &mask);
+	sigaddset(&mask, SIGALRM); /* an alarm of this thread (os/thread.h) must not end its sleep */
+	loop->now_ns = clock_now_ns();
+	n = epoll_pwait(loop->epfd, loop->round, ROUND_EVENTS, wait_ms(loop, timeout_ns), &mask);
 	if (n < 0 && errno != EINTR)
 		return -errno;
 	loop->now_ns = clock_now_ns();

@@ -222,6 +222,31 @@ TEST(a_timer_may_cancel_another_that_is_due)
 	bed_close(&bed);
 }
 
+static void set_to_now(void *arg)
+{
+	struct end *e = arg;
+
+	hear(e->bed, e->letter);
+	loop_timer_set(e->bed->loop, &e->timer, loop_now(e->bed->loop));
+}
+
+TEST(a_timer_that_sets_itself_to_now_fires_once_a_round)
+{
+	struct bed bed;
+
+	bed_open(&bed);
+	bed.ends[0].timer.fn = set_to_now;
+	loop_timer_set(bed.loop, &bed.ends[0].timer, 1);
+	turn(&bed);
+	assert_string_equal(bed.heard, "a");
+	turn(&bed);
+	assert_string_equal(bed.heard, "a");
+	loop_timer_cancel(bed.loop, &bed.ends[0].timer);
+	turn(&bed);
+	assert_string_equal(bed.heard, "");
+	bed_close(&bed);
+}
+
 TEST(the_first_timer_ends_the_wait)
 {
 	uint64_t before = clock_now_ns();
@@ -260,4 +285,5 @@ TESTS(cmocka_unit_test(an_event_is_heard_as_long_as_it_lasts),
 	cmocka_unit_test(timers_of_one_time_fire_in_the_order_they_were_set),
 	cmocka_unit_test(a_timer_can_be_moved_and_cancelled),
 	cmocka_unit_test(a_timer_may_cancel_another_that_is_due),
+	cmocka_unit_test(a_timer_that_sets_itself_to_now_fires_once_a_round),
 	cmocka_unit_test(the_first_timer_ends_the_wait), cmocka_unit_test(running_ends_when_stopped))

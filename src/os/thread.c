@@ -2,7 +2,7 @@
 #include "os/thread.h"
 
 #include "base/check.h"
-#include "os/clock.h"
+#include "base/units.h"
 
 #include <errno.h>
 #include <sched.h>

@@ -2,6 +2,7 @@
 #include "os/unix.h"
 
 #include "base/check.h"
+#include "os/foreign.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -10,6 +11,12 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+/*
+ * The kernel lets no more than these pass at once (SCM_MAX_FD). With room for all it closes none itself: that would
+ * be in our thread, and might wait for the peer.
+ */
+#define SCM_MAX_FDS 253
 
 static int unix_address(const char *path, struct sockaddr_un *addr)
 {
@@ -113,7 +120,7 @@ int unix_accept(int listen_fd)
 void unix_cargo_close(struct unix_cargo *cargo)
 {
 	for (uint32_t i = 0; i < cargo->n_fds; i++)
-		close(cargo->fds[i]);
+		foreign_close(cargo->fds[i]);
 	cargo->n_fds = 0;
 }
 
@@ -126,7 +133,7 @@ static void cargo_take(struct unix_cargo *cargo, const struct cmsghdr *c)
 		if (cargo->n_fds < UNIX_MAX_FDS) {
 			cargo->fds[cargo->n_fds++] = fds[i];
 		} else {
-			close(fds[i]);
+			foreign_close(fds[i]);
 			cargo->truncated = true;
 		}
 	}
@@ -134,7 +141,7 @@ static void cargo_take(struct unix_cargo *cargo, const struct cmsghdr *c)
 
 ssize_t unix_recv(int fd, void *buf, size_t len, struct unix_cargo *cargo)
 {
-	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int) * UNIX_MAX_FDS)];
+	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int) * SCM_MAX_FDS)];
 	struct iovec iov = {.iov_base = buf, .iov_len = len};
 	struct msghdr msg = {
 		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};

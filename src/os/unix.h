@@ -16,7 +16,7 @@
 /* The longest path, without its final zero byte: sockaddr_un has 108 bytes. */
 #define UNIX_PATH_MAX 107
 
-/* More than any peer may send at once; what comes beyond is closed by the kernel and reported as truncated. */
+/* More than any peer may send at once; what comes beyond is closed and reported as truncated. */
 #define UNIX_MAX_FDS 32
 
 /*
@@ -35,6 +35,7 @@ struct unix_cargo {
 	bool truncated; /* descriptors were lost on the way: the stream cannot be trusted any more */
 };
 
+/* Never blocks (os/foreign.h). */
 void unix_cargo_close(struct unix_cargo *cargo);
 
 /*

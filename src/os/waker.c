@@ -4,6 +4,7 @@
 #include "os/clock.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -63,5 +64,8 @@ void waker_wait(struct waker *w, uint64_t timeout_ns)
 	struct timespec t = {
 		.tv_sec = (time_t)(timeout_ns / NS_PER_S), .tv_nsec = (long)(timeout_ns % NS_PER_S)};
 
-	epoll_pwait2(w->epfd, events, 16, timeout_ns == UINT64_MAX ? NULL : &t, NULL);
+	sigset_t all;
+
+	sigfillset(&all); /* the alarm of this thread (os/thread.h) must not end its sleep */
+	epoll_pwait2(w->epfd, events, 16, timeout_ns == UINT64_MAX ? NULL : &t, &all);
 }

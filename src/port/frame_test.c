@@ -737,10 +737,10 @@ TEST(a_checksum_is_completed_wherever_it_lies)
 
 static uint64_t seed_of_this_run(void)
 {
-	const char *given = getenv("GINNEL_TEST_SEED");
+	const char *given = getenv("GINNEL_SEED");
 	uint64_t seed = given ? strtoull(given, NULL, 0) : 20;
 
-	print_message("seed %llu (GINNEL_TEST_SEED)\n", (unsigned long long)seed);
+	print_message("seed %llu (GINNEL_SEED)\n", (unsigned long long)seed);
 	return seed;
 }
 

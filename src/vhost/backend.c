@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "vhost/backend.h"
 
+#include "base/units.h"
+#include "os/foreign.h"
 #include "os/guard.h"
 #include "vhost/backend_private.h"
 
@@ -9,6 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+/* A call that blocks costs every port of that worker an alarm (os/thread.h): its maker has to wait, too. */
+#define BLOCKING_PAUSE_NS (10 * NS_PER_S)
 
 static void remember(struct vhost_backend *b, int err, const char *why)
 {
@@ -30,7 +35,7 @@ static void backend_reset(struct vhost_backend *b)
 	for (uint32_t i = 0; i < b->n_rings; i++)
 		ring_reset(&b->rings[i]);
 	if (b->request_fd >= 0)
-		close(b->request_fd);
+		foreign_close(b->request_fd);
 	b->request_fd = -1;
 	log_unmap(&b->log);
 	gmem_destroy(b->mem);
@@ -48,10 +53,9 @@ static void backend_disconnected(struct vhost_backend *b)
 		b->ops->connected(b->device, false);
 }
 
-static void on_ended(void *arg, int err, const char *why)
+/* The next front-end is served after pause_ns. */
+static void connection_over(struct vhost_backend *b, int err, const char *why, uint64_t pause_ns)
 {
-	struct vhost_backend *b = arg;
-
 	remember(b, err, why);
 	if (err == -ECONNRESET) {
 		log_limited(&b->limit_news, loop_now(b->loop), LOG_LEVEL_INFO, "%s: %s", b->name, why);
@@ -61,7 +65,12 @@ static void on_ended(void *arg, int err, const char *why)
 			"%s: connection closed: %s", b->name, why);
 	}
 	backend_disconnected(b);
-	link_next(&b->link);
+	link_next(&b->link, pause_ns);
+}
+
+static void on_ended(void *arg, int err, const char *why)
+{
+	connection_over(arg, err, why, 0);
 }
 
 static int on_message(void *arg, struct message *m)
@@ -82,7 +91,7 @@ static void on_opened(void *arg, int fd)
 	if (err) {
 		log_limited(&b->limit_faults, loop_now(b->loop), LOG_LEVEL_WARNING,
 			"%s: cannot watch a connection: %s", b->name, strerror(-err));
-		link_next(&b->link);
+		link_next(&b->link, 0);
 		return;
 	}
 	b->connected = true;
@@ -179,9 +188,14 @@ void vhost_backend_check_memory(struct vhost_backend *b)
 	on_ended(b, -EFAULT, "front-end cut its shared memory short while it was in use");
 }
 
+static enum virtq_error ring_error(const struct ring *r)
+{
+	return __atomic_load_n(&r->shared.vq.error, __ATOMIC_RELAXED);
+}
+
 static void check_ring(struct vhost_backend *b, struct ring *r)
 {
-	enum virtq_error error = __atomic_load_n(&r->shared.vq.error, __ATOMIC_RELAXED);
+	enum virtq_error error = ring_error(r);
 
 	if (error == VIRTQ_OK || r->reported)
 		return;
@@ -193,8 +207,16 @@ static void check_ring(struct vhost_backend *b, struct ring *r)
 
 void vhost_backend_check_rings(struct vhost_backend *b)
 {
-	for (uint32_t i = 0; i < b->n_rings; i++)
+	bool blocks = false;
+
+	for (uint32_t i = 0; i < b->n_rings; i++) {
 		check_ring(b, &b->rings[i]);
+		blocks |= ring_error(&b->rings[i]) == VIRTQ_CALL_BLOCKS;
+	}
+	if (!blocks)
+		return;
+	conn_stop(&b->conn);
+	connection_over(b, -EPROTO, virtq_error_text(VIRTQ_CALL_BLOCKS), BLOCKING_PAUSE_NS);
 }
 
 void vhost_backend_status(const struct vhost_backend *b, struct vhost_backend_status *out)
@@ -228,7 +250,7 @@ void vhost_backend_ring_status(const struct vhost_backend *b, uint32_t idx, stru
 		.ring = &r->shared,
 		.started = r->started,
 		.size = r->size,
-		.call_fd = r->call_fd,
-		.err_fd = r->err_fd,
+		.call_fd = r->call.fd,
+		.err_fd = r->err.fd,
 	};
 }

@@ -19,8 +19,8 @@
  * A front-end that breaks the protocol loses its connection, with one log line that says what was wrong and a
  * counter by reason; its rings stop, its memory is unmapped, its descriptors are closed, the listener stays.
  *
- * All of it lives in the control thread. The process has to ignore SIGPIPE: a front-end may hand over pipes and
- * sockets to be called through, and close their other ends.
+ * All of it lives in the control thread, which never waits for a front-end (os/foreign.h) and never calls a guest:
+ * that is left to the threads that use the rings.
  */
 #ifndef GINNEL_VHOST_BACKEND_H
 #define GINNEL_VHOST_BACKEND_H
@@ -91,7 +91,10 @@ void vhost_backend_destroy(struct vhost_backend *b);
 
 /* SIGBUS has replaced some mapping (os/guard.h): ends the connection if it was one of ours. */
 void vhost_backend_check_memory(struct vhost_backend *b);
-/* Rings that broke in the data path are logged once and counted; call now and then from a timer. */
+/*
+ * Rings that broke in the data path are logged once and counted; one whose calls block ends the connection. Call now
+ * and then from a timer.
+ */
 void vhost_backend_check_rings(struct vhost_backend *b);
 
 /* What `show vhost-user` tells. Pointers are valid until the next event. */

@@ -21,6 +21,12 @@
 
 #define BIT(n) (1ull << (n))
 
+/* What we signal the front-end through. */
+struct ring_fd {
+	int fd; /* -1: none */
+	bool is_socket;
+};
+
 /*
  *	stopped --SET_VRING_KICK--> started --size, addresses and memory known--> published
  *	   ^                                                                          |
@@ -36,7 +42,7 @@ struct ring {
 	bool reported; /* that it broke */
 	bool has_addr;
 	uint32_t size;
-	int call_fd, err_fd;
+	struct ring_fd call, err;
 	struct vhost_user_ring_addr addr;
 };
 
@@ -91,8 +97,8 @@ int rings_run(struct vhost_backend *b, uint64_t which, struct message *m);
 void ring_init(struct ring *r, uint32_t idx);
 /* Back to the first day; it must be paused. */
 void ring_reset(struct ring *r);
-/* Interrupts the guest, wanted or not. */
-void ring_call(const struct ring *r);
+/* Closes what is there. */
+void ring_fd_replace(struct ring_fd *old, struct ring_fd with);
 
 void log_unmap(struct log_map *log);
 

@@ -2,11 +2,12 @@
 #include "vhost/conn.h"
 
 #include "os/clock.h"
+#include "os/foreign.h"
 #include "os/unix.h"
 
 #include <errno.h>
 #include <string.h>
-#include <unistd.h>
+#include <sys/socket.h>
 
 #define CONN_DEADLINE_NS (10 * NS_PER_S)
 /* Reads per event: a peer that never stops sending must let others have their turn. */
@@ -25,7 +26,8 @@ void conn_stop(struct conn *c)
 		return;
 	loop_watch_del(c->loop, &c->watch);
 	loop_timer_cancel(c->loop, &c->deadline);
-	close(c->fd);
+	shutdown(c->fd, SHUT_RDWR); /* the front-end hears of it now, whenever the socket is closed */
+	foreign_close(c->fd);
 	c->fd = -1;
 	message_clear(&c->in);
 }
@@ -190,7 +192,7 @@ int conn_start(struct conn *c, int fd)
 	int err = loop_watch_add(c->loop, &c->watch, fd, EPOLLIN);
 
 	if (err) {
-		close(fd);
+		foreign_close(fd);
 		return err;
 	}
 	c->fd = fd;

@@ -21,6 +21,7 @@ static void on_publish(void *device, uint32_t idx, struct vhost_ring *ring)
 		assert_int_equal(ring->idx, idx);
 		assert_int_not_equal(ring->vq.size, 0);
 		d->published++;
+		virtq_call_due(&ring->vq);
 	} else {
 		d->let_go = true;
 	}

@@ -2,6 +2,7 @@
 #include "vhost/fake_front.h"
 
 #include "base/test.h"
+#include "os/foreign.h"
 #include "os/unix.h"
 
 #include <dirent.h>
@@ -319,9 +320,11 @@ uint64_t fake_events(int fd)
 
 uint32_t fake_open_fds(void)
 {
-	DIR *dir = opendir("/proc/self/fd");
+	DIR *dir;
 	uint32_t n = 0;
 
+	foreign_settle();
+	dir = opendir("/proc/self/fd");
 	assert_non_null(dir);
 	while (readdir(dir))
 		n++;

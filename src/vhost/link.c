@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "os/clock.h"
+#include "os/foreign.h"
 #include "os/unix.h"
 
 #include <errno.h>
@@ -69,18 +70,21 @@ static void on_listener(void *arg, uint32_t events)
 
 	if (l->busy)
 		l->events->crowded(l->arg);
-	else
+	else if (loop_now(l->loop) >= l->next_ns)
 		accept_next(l);
 }
 
-void link_next(struct link *l)
+void link_next(struct link *l, uint64_t pause_ns)
 {
 	l->busy = false;
+	if (!l->server && pause_ns < l->retry_min_ns)
+		pause_ns = l->retry_min_ns;
 	/*
 	 * From the timer, because we are called from inside the old connection's handler. A server looks at
 	 * its backlog at once; a client gives the other side the time to come back.
 	 */
-	loop_timer_set(l->loop, &l->timer, loop_now(l->loop) + (l->server ? 0 : l->retry_min_ns));
+	l->next_ns = loop_now(l->loop) + pause_ns;
+	loop_timer_set(l->loop, &l->timer, l->next_ns);
 }
 
 static int listen_at(struct link *l, mode_t mode)
@@ -116,6 +120,7 @@ int link_start(struct link *l, const char *path, bool server, mode_t mode)
 	l->retry_min_ns = LINK_RETRY_MIN_NS;
 	l->retry_max_ns = LINK_RETRY_MAX_NS;
 	l->retry_ns = l->retry_min_ns;
+	l->next_ns = 0;
 	l->server = server;
 	l->busy = false;
 	l->path = strdup(path);
@@ -146,7 +151,7 @@ void link_stop(struct link *l)
 	loop_watch_del(l->loop, &l->watch);
 	if (fd >= 0) {
 		unlink_own(l);
-		close(fd);
+		foreign_close(fd); /* with all that lies unread in its backlog */
 	}
 	free(l->path);
 }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * link - how a connection comes about, one at a time, for ever: as a server at a path, or as a client that
- *tries again until somebody listens there.
+ * link - how a connection comes about, one at a time, for ever: as a server at a path, or as a client that tries
+ * again until somebody listens there.
  *
- *	server: a front-end that comes while another one is connected waits in the backlog, unaccepted; when
- *the first one is gone, for whatever reason, it is served at once client: connects without blocking; after a
- *failure it waits 100 ms, doubling up to 1 s
+ *	server: a front-end that comes while another one is connected waits in the backlog, unaccepted;
+ *	        when the first one is gone, for whatever reason, it is served at once
+ *	client: connects without blocking; after a failure it waits 100 ms, doubling up to 1 s
  *
  * opened() hands the socket over; link_next() tells that it is closed again.
  */
@@ -35,6 +35,7 @@ struct link {
 	bool busy; /* a connection is open */
 	struct loop_watch watch;
 	struct loop_timer timer;
+	uint64_t next_ns;  /* nobody is served before */
 	uint64_t retry_ns; /* until the next attempt */
 	uint64_t retry_min_ns, retry_max_ns;
 	dev_t dev; /* the socket file we made: another one in its place is not ours to remove */
@@ -45,7 +46,7 @@ struct link {
  * loop. */
 int link_start(struct link *l, const char *path, bool server, mode_t mode);
 void link_stop(struct link *l);
-/* The connection is over: the next one, please. */
-void link_next(struct link *l);
+/* The connection is over: the next one, please, but not before pause_ns have passed. */
+void link_next(struct link *l, uint64_t pause_ns);
 
 #endif

@@ -64,7 +64,7 @@ static void bed_hang_up(struct bed *bed)
 {
 	close(bed->fd);
 	bed->fd = -1;
-	link_next(&bed->link);
+	link_next(&bed->link, 0);
 	fake_turns(bed->loop);
 }
 

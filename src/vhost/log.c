@@ -1,35 +1,47 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "vhost/backend_private.h"
 
+#include "os/foreign.h"
 #include "os/guard.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 
-static int check_file(const struct vhost_user_log *l, int fd, struct message *m)
+/* A bit for each page of the most memory a guest may have, twice: guest addresses have holes. */
+#define LOG_MAX_BYTES (2 * GMEM_MAX_BYTES / DIRTY_LOG_PAGE / 8)
+
+static int check_file(const struct vhost_user_log *l, int fd, uint64_t *block, struct message *m)
 {
 	struct stat st;
 
+	if (foreign_kind(fd) != FOREIGN_MEMORY)
+		return message_refuse(m, -EINVAL, "the log is not a memfd or a file of tmpfs or hugetlbfs");
+	if (l->size > LOG_MAX_BYTES)
+		return message_refuse(m, -EINVAL, "log of %" PRIu64 " bytes, expected at most %llu", l->size,
+			LOG_MAX_BYTES);
 	if (fstat(fd, &st) < 0)
 		return message_refuse(m, -errno, "%s", strerror(errno));
-	if (!S_ISREG(st.st_mode))
-		return message_refuse(m, -EINVAL, "the log is not a shared file");
 	if (l->size == 0 || l->offset + l->size < l->size || l->offset + l->size > (uint64_t)st.st_size)
 		return message_refuse(m, -EINVAL, "the log ends beyond its file");
+	*block = max_u32((uint32_t)st.st_blksize, 4096);
 	return 0;
 }
 
-/* From the file's start, because the offset need not be a multiple of a page. */
+/* The offset need not be a multiple of a page. */
 static int log_map(struct log_map *out, const struct vhost_user_log *l, int fd, struct message *m)
 {
-	int err = check_file(l, fd, m);
+	uint64_t block = 0, before;
+	int err = check_file(l, fd, &block, m);
 
 	if (err)
 		return err;
-	*out = (struct log_map){.map_len = l->offset + l->size};
-	out->map = mmap(NULL, out->map_len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
+	before = l->offset % block;
+	*out = (struct log_map){.map_len = (before + l->size + block - 1) / block * block};
+	out->map = mmap(NULL, out->map_len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd,
+		(off_t)(l->offset - before));
 	if (out->map == MAP_FAILED)
 		return message_refuse(m, -errno, "cannot map the log: %s", strerror(errno));
 	out->guard = guard_add(out->map, out->map_len);
@@ -37,7 +49,7 @@ static int log_map(struct log_map *out, const struct vhost_user_log *l, int fd, 
 		munmap(out->map, out->map_len);
 		return message_refuse(m, out->guard, "too many guest memories in all");
 	}
-	out->log = (struct dirty_log){.bits = (uint8_t *)out->map + l->offset, .size = l->size};
+	out->log = (struct dirty_log){.bits = (uint8_t *)out->map + before, .size = l->size};
 	return 0;
 }
 

@@ -6,13 +6,14 @@
 #include "vhost/fake_device.h"
 #include "vhost/fake_front.h"
 
+#include <sys/socket.h>
 #include <unistd.h>
 
-#define REPLY_ACK (1u << VHOST_USER_PROTOCOL_F_REPLY_ACK)
+#define REPLY_ACK   (1u << VHOST_USER_PROTOCOL_F_REPLY_ACK)
 #define BACKEND_REQ (1u << VHOST_USER_PROTOCOL_F_BACKEND_REQ)
-#define ALL_PROTO                                                                                            \
+#define ALL_PROTO \
 	(REPLY_ACK | BACKEND_REQ | 1u << VHOST_USER_PROTOCOL_F_MQ | 1u << VHOST_USER_PROTOCOL_F_LOG_SHMFD)
-#define BIT30     (1ull << VHOST_USER_F_PROTOCOL_FEATURES)
+#define BIT30 (1ull << VHOST_USER_F_PROTOCOL_FEATURES)
 
 struct bed {
 	struct fake_device device;
@@ -229,18 +230,21 @@ TEST(features_that_were_not_offered_are_refused)
 TEST(a_channel_for_our_requests_is_kept_and_replaced)
 {
 	struct bed bed;
-	int ends[2];
+	int ends[2], event;
 	char byte;
 
 	bed_open(&bed, ALL_PROTO);
 	for (int i = 0; i < 3; i++) {
-		assert_int_equal(pipe(ends), 0);
+		assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
 		assert_int_equal(
 			fake_acked(&bed.front, VHOST_USER_SET_BACKEND_REQ_FD, NULL, 0, &ends[1], 1), 0);
 		close(ends[1]);
 		if (i < 2)
 			close(ends[0]);
 	}
+	event = fake_eventfd();
+	assert_int_equal(fake_acked(&bed.front, VHOST_USER_SET_BACKEND_REQ_FD, NULL, 0, &event, 1), 1);
+	close(event);
 	bed_close(&bed);
 	assert_int_equal(read(ends[0], &byte, 1), 0); /* closed with the connection */
 	close(ends[0]);

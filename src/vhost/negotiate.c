@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "vhost/backend_private.h"
 
+#include "os/foreign.h"
+
 #include <errno.h>
 #include <inttypes.h>
-#include <unistd.h>
 
 /* Bits of the protocol; the device never sees them. */
 #define ENGINE_FEATURES (BIT(VHOST_F_LOG_ALL) | BIT(VHOST_USER_F_PROTOCOL_FEATURES))
@@ -53,6 +54,7 @@ int handle_reset_owner(struct vhost_backend *b, struct message *m)
 {
 	rings_pause(b, RINGS_ALL);
 	enable_all(b, false);
+	b->has_features = false; /* the next SET_FEATURES counts, even if it says the same */
 	return rings_run(b, RINGS_ALL, m);
 }
 
@@ -77,8 +79,10 @@ int handle_set_protocol_features(struct vhost_backend *b, struct message *m)
 /* We have nothing to ask yet; but UML sets up its interrupt only for a back-end that takes this channel. */
 int handle_set_backend_req_fd(struct vhost_backend *b, struct message *m)
 {
+	if (foreign_kind(m->cargo.fds[0]) != FOREIGN_SOCKET)
+		return message_refuse(m, -EINVAL, "file descriptor is not a unix socket");
 	if (b->request_fd >= 0)
-		close(b->request_fd);
+		foreign_close(b->request_fd);
 	b->request_fd = message_take_fd(m);
 	return 0;
 }

@@ -2,8 +2,8 @@
 /*
  * proto - what travels on a vhost-user socket, byte for byte (QEMU docs/interop/vhost-user.rst).
  *
- *	header {request, flags, size}, then size bytes of payload; file descriptors ride on the header's first
- *byte
+ *	header {request, flags, size}, then size bytes of payload;
+ *	file descriptors ride on the header's first byte
  *
  * Both ends are on one machine: everything is in host order. Only what the back-end role uses is here.
  */

@@ -1,31 +1,35 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "vhost/backend_private.h"
 
-#include <errno.h>
-#include <unistd.h>
+#include "os/foreign.h"
 
-static void close_fd(int *fd)
+#include <errno.h>
+
+static const struct ring_fd no_fd = {.fd = -1};
+
+void ring_fd_replace(struct ring_fd *old, struct ring_fd with)
 {
-	if (*fd >= 0)
-		close(*fd);
-	*fd = -1;
+	if (old->fd >= 0)
+		foreign_close(old->fd);
+	*old = with;
 }
 
 void ring_init(struct ring *r, uint32_t idx)
 {
 	*r = (struct ring){
 		.shared = {.idx = (uint16_t)idx, .kick_fd = -1, .vq = {.call_fd = -1, .err_fd = -1}},
-		.call_fd = -1,
-		.err_fd = -1,
+		.call = no_fd,
+		.err = no_fd,
 	};
 }
 
 void ring_reset(struct ring *r)
 {
 	ASSERT(!r->published);
-	close_fd(&r->shared.kick_fd);
-	close_fd(&r->call_fd);
-	close_fd(&r->err_fd);
+	if (r->shared.kick_fd >= 0)
+		foreign_close(r->shared.kick_fd);
+	ring_fd_replace(&r->call, no_fd);
+	ring_fd_replace(&r->err, no_fd);
 	ring_init(r, r->shared.idx);
 }
 
@@ -89,10 +93,13 @@ static int ring_run(struct vhost_backend *b, struct ring *r, struct message *m)
 		.avail_uaddr = r->addr.avail,
 		.used_uaddr = r->addr.used,
 		.features = b->features,
-		.call_fd = r->call_fd,
-		.err_fd = r->err_fd,
+		.call_fd = r->call.fd,
+		.err_fd = r->err.fd,
+		.call_is_socket = r->call.is_socket,
+		.err_is_socket = r->err.is_socket,
 	};
-	enum virtq_error error = r->fresh ? VIRTQ_OK : q->error; /* only a stop mends a broken ring */
+	/* only a stop mends a broken ring, and nothing mends one whose calls block: its connection will be ended */
+	enum virtq_error error = r->fresh && q->error != VIRTQ_CALL_BLOCKS ? VIRTQ_OK : q->error;
 	const char *why;
 
 	ring_set_log(b, r);
@@ -107,9 +114,6 @@ static int ring_run(struct vhost_backend *b, struct ring *r, struct message *m)
 	}
 	r->published = true;
 	b->ops->publish(b->device, r->shared.idx, &r->shared);
-	/* whoever served this ring before may have died between the used index and the call */
-	if (r->fresh)
-		ring_call(r);
 	r->fresh = false;
 	return 0;
 }
@@ -128,15 +132,4 @@ int rings_run(struct vhost_backend *b, uint64_t which, struct message *m)
 			first_err = err;
 	}
 	return first_err;
-}
-
-void ring_call(const struct ring *r)
-{
-	uint64_t one = 1;
-
-	if (r->call_fd >= 0) {
-		ssize_t n = write(r->call_fd, &one, sizeof(one));
-
-		(void)n; /* full: it is called already */
-	}
 }

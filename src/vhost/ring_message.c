@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "vhost/backend_private.h"
 
+#include "os/foreign.h"
+
 #include <errno.h>
 #include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 /* The ring with this index, or NULL and m->why. */
 static struct ring *ring_at(struct vhost_backend *b, struct message *m, uint64_t idx)
@@ -40,17 +40,31 @@ int handle_set_vring_num(struct vhost_backend *b, struct message *m)
 	return 0;
 }
 
-/* Not translated before the ring runs: memory and features may come later. */
+/*
+ * Not translated before the ring runs: memory and features may come later. A ring that runs and cannot at its new
+ * place goes on at the old one.
+ */
 int handle_set_vring_addr(struct vhost_backend *b, struct message *m)
 {
 	struct ring *r = ring_at(b, m, m->payload.addr.index);
+	struct vhost_user_ring_addr before;
+	bool had_addr;
+	int err;
 
 	if (!r)
 		return -EINVAL;
+	before = r->addr;
+	had_addr = r->has_addr;
 	rings_pause(b, RING_ONLY(r));
 	r->addr = m->payload.addr;
 	r->has_addr = true;
-	return rings_run(b, RING_ONLY(r), m);
+	err = rings_run(b, RING_ONLY(r), m);
+	if (err) {
+		r->addr = before;
+		r->has_addr = had_addr;
+		rings_run(b, RING_ONLY(r), m);
+	}
+	return err;
 }
 
 int handle_set_vring_base(struct vhost_backend *b, struct message *m)
@@ -68,11 +82,11 @@ int handle_set_vring_base(struct vhost_backend *b, struct message *m)
 	return 0;
 }
 
-static void replace_fd(int *fd, int with)
+static void replace_kick(struct ring *r, int fd)
 {
-	if (*fd >= 0)
-		close(*fd);
-	*fd = with;
+	if (r->shared.kick_fd >= 0)
+		foreign_close(r->shared.kick_fd);
+	r->shared.kick_fd = fd;
 }
 
 int handle_get_vring_base(struct vhost_backend *b, struct message *m)
@@ -83,54 +97,40 @@ int handle_get_vring_base(struct vhost_backend *b, struct message *m)
 		return -EINVAL;
 	rings_pause(b, RING_ONLY(r));
 	r->started = false;
-	replace_fd(&r->shared.kick_fd, -1);
+	replace_kick(r, -1);
 	m->payload.state.num = r->shared.vq.next_avail;
 	return 0;
 }
 
-/* Only what can be waited for and written to without surprise: eventfd (a file of no type), pipe, socket. */
-static bool fd_is_signal(int fd)
-{
-	struct stat st;
-
-	if (fstat(fd, &st) < 0)
-		return false;
-	return (st.st_mode & S_IFMT) == 0 || S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode);
-}
-
-/* Decodes SET_VRING_KICK, _CALL and _ERR. The descriptor is the caller's, -1 for none. NULL and m->why on
- * nonsense. */
-static struct ring *take_ring_fd(struct vhost_backend *b, struct message *m, int *fd)
+/* Decodes SET_VRING_KICK, _CALL and _ERR. The descriptor is left in the cargo. NULL and m->why on nonsense. */
+static struct ring *ring_of_fd(struct vhost_backend *b, struct message *m)
 {
 	uint64_t value = m->payload.u64;
 	bool none = value & VHOST_USER_RING_FD_NONE;
 	struct ring *r = ring_at(b, m, value & ~VHOST_USER_RING_FD_NONE);
 
-	if (!r)
-		return NULL;
-	if (none != (m->cargo.n_fds == 0)) {
+	if (r && none != (m->cargo.n_fds == 0)) {
 		message_refuse(m, -EINVAL,
 			none ? "a file descriptor came that should not" : "no file descriptor came");
 		return NULL;
 	}
-	if (!none && !fd_is_signal(m->cargo.fds[0])) {
-		message_refuse(m, -EINVAL, "file descriptor is neither eventfd nor pipe nor socket");
-		return NULL;
-	}
-	*fd = message_take_fd(m);
 	return r;
 }
 
-/* Starts the ring, if it does not run yet: "Ring states". */
+/*
+ * Starts the ring, if it does not run yet: "Ring states". Kicks are never read (os/waker.h), so a pipe or socket would
+ * fill up.
+ */
 int handle_set_vring_kick(struct vhost_backend *b, struct message *m)
 {
-	int fd;
-	struct ring *r = take_ring_fd(b, m, &fd);
+	struct ring *r = ring_of_fd(b, m);
 
 	if (!r)
 		return -EINVAL;
+	if (m->cargo.n_fds > 0 && foreign_kind(m->cargo.fds[0]) != FOREIGN_EVENTFD)
+		return message_refuse(m, -EINVAL, "file descriptor is not an eventfd");
 	rings_pause(b, RING_ONLY(r));
-	replace_fd(&r->shared.kick_fd, fd);
+	replace_kick(r, message_take_fd(m));
 	if (!r->started) {
 		r->started = true;
 		r->fresh = true;
@@ -139,43 +139,53 @@ int handle_set_vring_kick(struct vhost_backend *b, struct message *m)
 	return rings_run(b, RING_ONLY(r), m);
 }
 
-/* The data path writes to these: it must never wait for a reader. */
+/* An honest front-end's descriptor never blocks from here on; a hostile one can take that back (os/foreign.h). */
 static void set_nonblocking(int fd)
 {
-	int flags = fd < 0 ? -1 : fcntl(fd, F_GETFL);
+	int flags = fcntl(fd, F_GETFL);
 
 	if (flags >= 0 && !(flags & O_NONBLOCK))
 		fcntl(fd, F_SETFL, flags | O_NONBLOCK);
 }
 
-/* QEMU changes it each time the guest masks or unmasks the interrupt. */
+/* The descriptor we are to signal through, out of the cargo. 0, or -EINVAL and m->why. */
+static int take_ring_fd(struct message *m, struct ring_fd *out)
+{
+	enum foreign_kind kind;
+
+	*out = (struct ring_fd){.fd = -1};
+	if (m->cargo.n_fds == 0)
+		return 0;
+	kind = foreign_kind(m->cargo.fds[0]);
+	if (kind != FOREIGN_EVENTFD && kind != FOREIGN_SOCKET)
+		return message_refuse(m, -EINVAL, "file descriptor is neither an eventfd nor a unix socket");
+	*out = (struct ring_fd){.fd = message_take_fd(m), .is_socket = kind == FOREIGN_SOCKET};
+	set_nonblocking(out->fd);
+	return 0;
+}
+
+/* QEMU changes it each time the guest masks or unmasks the interrupt. A ring that runs again calls its guest once. */
 int handle_set_vring_call(struct vhost_backend *b, struct message *m)
 {
-	int err, fd;
-	struct ring *r = take_ring_fd(b, m, &fd);
+	struct ring *r = ring_of_fd(b, m);
+	struct ring_fd fd;
 
-	if (!r)
+	if (!r || take_ring_fd(m, &fd) < 0)
 		return -EINVAL;
-	set_nonblocking(fd);
 	rings_pause(b, RING_ONLY(r));
-	replace_fd(&r->call_fd, fd);
-	err = rings_run(b, RING_ONLY(r), m);
-	/* a call that went to the old descriptor may not have been seen */
-	if (r->published)
-		ring_call(r);
-	return err;
+	ring_fd_replace(&r->call, fd);
+	return rings_run(b, RING_ONLY(r), m);
 }
 
 int handle_set_vring_err(struct vhost_backend *b, struct message *m)
 {
-	int fd;
-	struct ring *r = take_ring_fd(b, m, &fd);
+	struct ring *r = ring_of_fd(b, m);
+	struct ring_fd fd;
 
-	if (!r)
+	if (!r || take_ring_fd(m, &fd) < 0)
 		return -EINVAL;
-	set_nonblocking(fd);
 	rings_pause(b, RING_ONLY(r));
-	replace_fd(&r->err_fd, fd);
+	ring_fd_replace(&r->err, fd);
 	return rings_run(b, RING_ONLY(r), m);
 }
 

@@ -5,7 +5,9 @@
 #include "vhost/fake_front.h"
 
 #include <fcntl.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 #define BIT30     (1ull << VHOST_USER_F_PROTOCOL_FEATURES)
@@ -110,7 +112,7 @@ TEST(features_without_bit_30_enable_all_rings_for_good)
 	bed_close(&bed);
 }
 
-TEST(reset_owner_disables_all_rings)
+TEST(reset_owner_disables_all_rings_until_the_next_features)
 {
 	struct bed bed;
 
@@ -120,6 +122,8 @@ TEST(reset_owner_disables_all_rings)
 	assert_true(bed.device.rings[0]->enabled);
 	fake_plain(&bed.front, VHOST_USER_RESET_OWNER, NULL, 0);
 	assert_false(bed.device.rings[0]->enabled);
+	fake_u64(&bed.front, VHOST_USER_SET_FEATURES, FAKE_FEATURES);
+	assert_true(bed.device.rings[0]->enabled);
 	bed_close(&bed);
 }
 
@@ -408,7 +412,7 @@ static uint64_t call_with(struct bed *bed, int fd)
 	return fake_acked(&bed->front, VHOST_USER_SET_VRING_CALL, &value, sizeof(value), &fd, 1);
 }
 
-TEST(eventfds_pipes_and_sockets_carry_signals_and_other_files_do_not)
+TEST(eventfds_and_unix_sockets_carry_calls_and_other_files_do_not)
 {
 	int pipe_fds[2], socket_fds[2], event = fake_eventfd();
 	int file = open("/proc/self/exe", O_RDONLY | O_CLOEXEC), dir = open("/", O_RDONLY | O_CLOEXEC);
@@ -419,14 +423,13 @@ TEST(eventfds_pipes_and_sockets_carry_signals_and_other_files_do_not)
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, socket_fds), 0);
 	bed_open_ready(&bed);
 	assert_int_equal(call_with(&bed, event), 0);
-	assert_int_equal(call_with(&bed, pipe_fds[1]), 0);
 	assert_int_equal(call_with(&bed, socket_fds[0]), 0);
+	assert_int_equal(call_with(&bed, pipe_fds[1]), 1);
 	assert_int_equal(call_with(&bed, file), 1);
 	assert_int_equal(call_with(&bed, dir), 1);
 	assert_int_equal(call_with(&bed, device), 1);
 	assert_int_equal(call_with(&bed, bed.front.memfd), 1);
-	/* they never make us wait */
-	assert_true(fcntl(pipe_fds[1], F_GETFL) & O_NONBLOCK);
+	/* an honest one never makes us wait */
 	assert_true(fcntl(socket_fds[0], F_GETFL) & O_NONBLOCK);
 	bed_close(&bed);
 	for (int i = 0; i < 2; i++) {
@@ -437,6 +440,36 @@ TEST(eventfds_pipes_and_sockets_carry_signals_and_other_files_do_not)
 	close(file);
 	close(dir);
 	close(device);
+}
+
+/* An acknowledged SET_VRING_KICK with this descriptor, which is closed. */
+static uint64_t kick_with(struct bed *bed, int fd)
+{
+	uint64_t value = 0, verdict;
+
+	assert_true(fd >= 0);
+	verdict = fake_acked(&bed->front, VHOST_USER_SET_VRING_KICK, &value, sizeof(value), &fd, 1);
+	close(fd);
+	return verdict;
+}
+
+TEST(only_eventfds_carry_kicks)
+{
+	struct bed bed;
+	int ends[2];
+
+	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+	bed_open_ready(&bed);
+	assert_int_equal(kick_with(&bed, ends[0]), 1);
+	assert_int_equal(kick_with(&bed, ends[1]), 1);
+	assert_int_equal(kick_with(&bed, socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)), 1);
+	assert_int_equal(kick_with(&bed, epoll_create1(EPOLL_CLOEXEC)), 1);
+	assert_int_equal(kick_with(&bed, timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC)), 1);
+	assert_int_equal(kick_with(&bed, dup(bed.front.memfd)), 1);
+	assert_false(status_of(&bed, 0).started);
+	assert_int_equal(kick_with(&bed, fake_eventfd()), 0);
+	assert_true(status_of(&bed, 0).started);
+	bed_close(&bed);
 }
 
 TEST(the_flag_for_no_descriptor_and_the_descriptors_must_agree)
@@ -479,7 +512,7 @@ TESTS(cmocka_unit_test(a_ring_starts_with_its_kick_descriptor),
 	cmocka_unit_test(a_ring_starts_disabled_and_is_enabled_by_its_message),
 	cmocka_unit_test(enabling_comes_before_everything_else_if_the_front_end_likes),
 	cmocka_unit_test(features_without_bit_30_enable_all_rings_for_good),
-	cmocka_unit_test(reset_owner_disables_all_rings),
+	cmocka_unit_test(reset_owner_disables_all_rings_until_the_next_features),
 	cmocka_unit_test(a_ring_runs_as_soon_as_all_is_known_whatever_came_first),
 	cmocka_unit_test(stopping_tells_the_true_index_and_keeps_it),
 	cmocka_unit_test(the_base_of_a_ring_that_never_ran_is_what_was_set),
@@ -493,6 +526,7 @@ TESTS(cmocka_unit_test(a_ring_starts_with_its_kick_descriptor),
 	cmocka_unit_test(a_ring_left_behind_by_a_dead_back_end_goes_on_at_the_used_index),
 	cmocka_unit_test(a_used_index_that_makes_no_sense_leaves_the_base_as_it_was_told),
 	cmocka_unit_test(a_broken_ring_is_mended_by_a_restart_only),
-	cmocka_unit_test(eventfds_pipes_and_sockets_carry_signals_and_other_files_do_not),
+	cmocka_unit_test(eventfds_and_unix_sockets_carry_calls_and_other_files_do_not),
+	cmocka_unit_test(only_eventfds_carry_kicks),
 	cmocka_unit_test(the_flag_for_no_descriptor_and_the_descriptors_must_agree),
 	cmocka_unit_test(repeated_messages_replace_descriptors))

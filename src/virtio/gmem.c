@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "virtio/gmem.h"
 
+#include "os/foreign.h"
 #include "os/guard.h"
 
 #include <errno.h>
@@ -39,6 +40,18 @@ static int check_spec(const struct gmem_spec *s, char *why, size_t why_len)
 	return 0;
 }
 
+static int check_sum(const struct gmem_spec *specs, uint32_t n, char *why, size_t why_len)
+{
+	uint64_t left = GMEM_MAX_BYTES;
+
+	for (uint32_t i = 0; i < n; i++) {
+		if (specs[i].size > left)
+			return refuse(why, why_len, -E2BIG, "more than 4 TiB of guest memory");
+		left -= specs[i].size;
+	}
+	return 0;
+}
+
 static int check_overlap(const struct gmem_spec *specs, uint32_t n, char *why, size_t why_len)
 {
 	for (uint32_t i = 0; i < n; i++) {
@@ -57,29 +70,32 @@ static int check_file(const struct gmem_spec *s, uint64_t *block, char *why, siz
 {
 	struct stat st;
 
+	if (foreign_kind(s->fd) != FOREIGN_MEMORY)
+		return refuse(why, why_len, -EINVAL,
+			"guest memory is not shared memory: start QEMU with -object "
+			"memory-backend-memfd,share=on, or with a file in /dev/shm or hugetlbfs");
 	if (fstat(s->fd, &st) < 0)
 		return refuse(why, why_len, -errno, strerror(errno));
-	if (!S_ISREG(st.st_mode))
-		return refuse(why, why_len, -EINVAL,
-			"guest memory is not a shared file: start QEMU with -object memory-backend-memfd,share=on");
 	if ((uint64_t)st.st_size < s->offset + s->size)
 		return refuse(why, why_len, -EINVAL, "memory region ends beyond its file");
 	*block = max_u32((uint32_t)st.st_blksize, 4096); /* the page size of a hugetlbfs file */
 	return 0;
 }
 
-/* The whole file up to the region's end is mapped: a huge page file cannot be mapped from its middle. */
+/* A huge page file can be mapped only from the start of a page of its own. */
 static int map_region(struct gmem_region *r, const struct gmem_spec *s, char *why, size_t why_len)
 {
-	uint64_t block = 0;
+	uint64_t block = 0, before;
 	int err = check_file(s, &block, why, why_len);
 
 	if (err)
 		return err;
 	*r = (struct gmem_region){
 		.gpa = s->gpa, .size = s->size, .uaddr = s->uaddr, .offset = s->offset, .guard = -1};
-	r->map_len = (s->offset + s->size + block - 1) / block * block;
-	r->map = mmap(NULL, r->map_len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, s->fd, 0);
+	before = s->offset % block;
+	r->map_len = (before + s->size + block - 1) / block * block;
+	r->map = mmap(NULL, r->map_len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, s->fd,
+		(off_t)(s->offset - before));
 	if (r->map == MAP_FAILED) {
 		err = -errno;
 		snprintf(why, why_len, "cannot map %zu bytes of guest memory: %s", r->map_len, strerror(errno));
@@ -91,7 +107,7 @@ static int map_region(struct gmem_region *r, const struct gmem_spec *s, char *wh
 		munmap(r->map, r->map_len);
 		return refuse(why, why_len, r->guard, "too many memory regions in all");
 	}
-	r->hva = (uint8_t *)r->map + s->offset;
+	r->hva = (uint8_t *)r->map + before;
 	return 0;
 }
 
@@ -117,6 +133,8 @@ int gmem_create(struct gmem **out, const struct gmem_spec *specs, uint32_t n, ch
 		return refuse(why, why_len, -E2BIG, "more memory regions than a message can hold");
 	for (uint32_t i = 0; i < n && err == 0; i++)
 		err = check_spec(&specs[i], why, why_len);
+	if (err == 0)
+		err = check_sum(specs, n, why, why_len);
 	if (err == 0)
 		err = check_overlap(specs, n, why, why_len);
 	if (err)

@@ -21,6 +21,11 @@
 
 /* What SET_MEM_TABLE can carry. */
 #define GMEM_MAX_REGIONS 8
+/*
+ * Of all regions of a table. Memory costs its owner nothing while it is sparse, but it costs us addresses, of which
+ * there are 128 TiB for all guests.
+ */
+#define GMEM_MAX_BYTES (4ull << 40)
 
 struct gmem_region {
 	uint64_t gpa;

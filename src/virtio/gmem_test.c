@@ -234,16 +234,19 @@ TEST(a_region_beyond_its_file_is_refused)
 	s = good_spec();
 	s.gpa = 1ull << 40;
 	s.uaddr = 1ull << 40;
-	s.size = 1ull << 62;
+	s.size = GMEM_MAX_BYTES - 4 * PAGE;
 	check_refused(&s, "memory region ends beyond its file");
+	s.size = GMEM_MAX_BYTES - 4 * PAGE + 1;
+	check_refused(&s, "more than 4 TiB of guest memory");
 	s.size = 1ull << 63;
 	check_refused(&s, "memory region larger than the address space");
 }
 
-TEST(memory_that_is_no_shared_file_is_refused)
+TEST(memory_that_is_not_shared_is_refused)
 {
-	static const char sentence[] = "guest memory is not a shared file: start QEMU with -object "
-				       "memory-backend-memfd,share=on";
+	static const char sentence[] =
+		"guest memory is not shared memory: start QEMU with -object "
+		"memory-backend-memfd,share=on, or with a file in /dev/shm or hugetlbfs";
 	struct gmem_spec s = good_spec();
 	int pipe_fds[2], socket_fds[2];
 
@@ -262,19 +265,24 @@ TEST(memory_that_is_no_shared_file_is_refused)
 	s.fd = open("/dev/zero", O_RDWR | O_CLOEXEC);
 	check_refused(&s, sentence);
 	close(s.fd);
+	s.fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	check_refused(&s, sentence);
+	close(s.fd);
 	for (int i = 0; i < 2; i++) {
 		close(pipe_fds[i]);
 		close(socket_fds[i]);
 	}
-	check_refused(&s, "Bad file descriptor");
+	check_refused(&s, sentence); /* closed by now */
 }
 
 TEST(memory_that_may_not_be_written_is_refused)
 {
 	struct gmem_spec s = good_spec();
 
-	s.fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
-	check_refused(&s, "cannot map 8192 bytes of guest memory: Permission denied");
+	s.fd = memfd_create("sealed", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	assert_int_equal(ftruncate(s.fd, 2 * PAGE), 0);
+	assert_int_equal(fcntl(s.fd, F_ADD_SEALS, F_SEAL_WRITE), 0);
+	check_refused(&s, "cannot map 8192 bytes of guest memory: Operation not permitted");
 	close(s.fd);
 }
 
@@ -305,6 +313,6 @@ TESTS(cmocka_unit_test(addresses_are_found_in_their_regions),
 	cmocka_unit_test(a_region_that_wraps_around_is_refused),
 	cmocka_unit_test(regions_that_overlap_are_refused),
 	cmocka_unit_test(a_region_beyond_its_file_is_refused),
-	cmocka_unit_test(memory_that_is_no_shared_file_is_refused),
+	cmocka_unit_test(memory_that_is_not_shared_is_refused),
 	cmocka_unit_test(memory_that_may_not_be_written_is_refused),
 	cmocka_unit_test(a_file_that_is_cut_short_reads_as_zeros_and_is_lost))

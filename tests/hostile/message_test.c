@@ -6,6 +6,7 @@
 #include "vhost/fake_front.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -232,6 +233,7 @@ TEST(rings_outside_memory_and_across_its_end)
 	const uint64_t wrong[] = {0, 1, FAKE_GPA, FAKE_UADDR - 16, end, end - 16, FAKE_UADDR + 2, UINT64_MAX,
 		UINT64_MAX - 15, UINT64_MAX - 0xfff};
 	uint64_t kick = VHOST_USER_RING_FD_NONE;
+	const void *old;
 	struct bed bed;
 
 	bed_open(&bed);
@@ -239,6 +241,7 @@ TEST(rings_outside_memory_and_across_its_end)
 	fake_state(&bed.front, VHOST_USER_SET_VRING_NUM, 0, FAKE_RING_SIZE);
 	fake_ring_addr(&bed.front, 0, 0);
 	assert_int_equal(fake_acked(&bed.front, VHOST_USER_SET_VRING_KICK, &kick, 8, NULL, 0), 0);
+	old = bed.device.rings[0]->vq.desc;
 	for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
 		for (uint32_t part = 0; part < 3; part++) {
 			struct vhost_user_ring_addr addr = {.desc = FAKE_UADDR,
@@ -254,10 +257,12 @@ TEST(rings_outside_memory_and_across_its_end)
 			assert_int_equal(fake_acked(&bed.front, VHOST_USER_SET_VRING_ADDR, &addr,
 						 sizeof(addr), NULL, 0),
 				1);
-			assert_null(bed.device.rings[0]);
+			/* it goes on where it was */
+			assert_non_null(bed.device.rings[0]);
+			assert_ptr_equal(bed.device.rings[0]->vq.desc, old);
 		}
 	}
-	fake_ring_addr(&bed.front, 0, 0);
+	fake_mem_table(&bed.front);
 	assert_non_null(bed.device.rings[0]);
 	bed_close(&bed);
 }
@@ -276,6 +281,38 @@ TEST(a_ring_that_grows_beyond_memory)
 	fake_state(&bed.front, VHOST_USER_SET_VRING_NUM, 0, 32768);
 	assert_int_equal(fake_acked(&bed.front, VHOST_USER_SET_VRING_KICK, &kick, 8, NULL, 0), 1);
 	assert_null(bed.device.rings[0]);
+	bed_close(&bed);
+}
+
+static uint64_t address_space(void)
+{
+	FILE *statm = fopen("/proc/self/statm", "re");
+	unsigned long long pages = 0;
+
+	assert_non_null(statm);
+	assert_int_equal(fscanf(statm, "%llu", &pages), 1);
+	fclose(statm);
+	return pages * 4096;
+}
+
+/* A file may be as long as it likes while nothing is in it. */
+TEST(a_sparse_file_takes_no_more_addresses_than_its_regions)
+{
+	struct vhost_user_mem mem = two_regions();
+	uint64_t before;
+	struct bed bed;
+
+	bed_open(&bed);
+	attacker_negotiates(&bed);
+	assert_int_equal(ftruncate(bed.front.memfd, 1ll << 46), 0);
+	before = address_space();
+	for (int i = 0; i < 2; i++)
+		mem.regions[i].offset = (1ull << 45) + 12345;
+	assert_int_equal(set_table(&bed, &mem, bed.front.memfd), 0);
+	assert_true(address_space() < before + (1ull << 30));
+	mem.regions[1].gpa = mem.regions[1].uaddr = 1ull << 50;
+	mem.regions[1].size = GMEM_MAX_BYTES;
+	assert_int_equal(set_table(&bed, &mem, bed.front.memfd), 1);
 	bed_close(&bed);
 }
 
@@ -300,6 +337,21 @@ TEST(logs_that_wrap_around)
 	check_log_refused(UINT64_MAX - 4095, 8192);
 	check_log_refused(UINT64_MAX, UINT64_MAX);
 	check_log_refused(1ull << 63, 1ull << 63);
+}
+
+TEST(a_log_longer_than_any_memory)
+{
+	struct vhost_user_log log = {.size = 1ull << 30, .offset = 4096};
+	struct vhost_user_header header = {
+		.request = VHOST_USER_SET_LOG_BASE, .flags = VHOST_USER_VERSION, .size = sizeof(log)};
+	struct bed bed;
+
+	bed_open(&bed);
+	attacker_negotiates(&bed);
+	assert_int_equal(ftruncate(bed.front.memfd, 1ll << 46), 0);
+	fake_send(&bed.front, &header, &log, &bed.front.memfd, 1);
+	assert_true(fake_closed(&bed.front));
+	bed_close(&bed);
 }
 
 /* Used ring log addresses far outside the log: what they mark is nowhere. */
@@ -342,5 +394,6 @@ TESTS(cmocka_unit_test(garbage_for_a_header), cmocka_unit_test(ring_255_first),
 	cmocka_unit_test(memory_regions_beyond_their_file), cmocka_unit_test(memory_of_the_wrong_kind),
 	cmocka_unit_test(more_memory_regions_than_there_can_be),
 	cmocka_unit_test(rings_outside_memory_and_across_its_end),
-	cmocka_unit_test(a_ring_that_grows_beyond_memory), cmocka_unit_test(logs_that_wrap_around),
-	cmocka_unit_test(log_addresses_anywhere))
+	cmocka_unit_test(a_sparse_file_takes_no_more_addresses_than_its_regions),
+	cmocka_unit_test(a_log_longer_than_any_memory), cmocka_unit_test(a_ring_that_grows_beyond_memory),
+	cmocka_unit_test(logs_that_wrap_around), cmocka_unit_test(log_addresses_anywhere))

@@ -21,10 +21,10 @@ static uint64_t sent[SIM_PORTS], received[SIM_PORTS], number;
 
 static uint64_t seed_of_this_run(void)
 {
-	const char *given = getenv("GINNEL_TEST_SEED");
+	const char *given = getenv("GINNEL_SEED");
 	uint64_t seed = given ? strtoull(given, NULL, 0) : 1;
 
-	print_message("seed %llu (GINNEL_TEST_SEED)\n", (unsigned long long)seed);
+	print_message("seed %llu (GINNEL_SEED)\n", (unsigned long long)seed);
 	return seed;
 }
 
