@@ -34,8 +34,8 @@ TEST(sum_equals_the_plain_sum_for_every_length_and_alignment)
 		buf[i] = (uint8_t)random_u64(&r);
 	for (size_t at = 0; at < 9; at++)
 		for (size_t len = 0; at + len <= sizeof(buf); len++)
-			assert_int_equal(
-				normal(csum_fold(csum_sum(buf + at, len))), normal(plain_csum(buf + at, len)));
+			assert_int_equal(normal(csum_fold(csum_sum(buf + at, len))),
+				normal(plain_csum(buf + at, len)));
 }
 
 TEST(copy_copies_and_sums)
@@ -48,7 +48,8 @@ TEST(copy_copies_and_sums)
 		src[i] = (uint8_t)random_u64(&r);
 	for (size_t len = 0; len < sizeof(src) - 3; len++) {
 		memset(dst, 0xee, sizeof(dst));
-		assert_int_equal(normal(csum_fold(csum_copy(dst, src + 3, len))), normal(plain_csum(src + 3, len)));
+		assert_int_equal(
+			normal(csum_fold(csum_copy(dst, src + 3, len))), normal(plain_csum(src + 3, len)));
 		assert_memory_equal(dst, src + 3, len);
 		assert_int_equal(dst[len], 0xee);
 	}

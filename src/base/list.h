@@ -15,7 +15,10 @@ struct list {
 	struct list *prev, *next;
 };
 
-#define LIST_INIT(name) {&(name), &(name)}
+#define LIST_INIT(name)          \
+	{                        \
+		&(name), &(name) \
+	}
 
 static inline void list_init(struct list *l)
 {
@@ -52,15 +55,15 @@ static inline void list_del(struct list *item)
 
 #define LIST_ENTRY(link, type, member) CONTAINER_OF(link, type, member)
 
-#define list_for_each(pos, head, member)                                                                     \
-	for ((pos) = LIST_ENTRY((head)->next, __typeof__(*(pos)), member); &(pos)->member != (head);         \
+#define list_for_each(pos, head, member)                                                             \
+	for ((pos) = LIST_ENTRY((head)->next, __typeof__(*(pos)), member); &(pos)->member != (head); \
 		(pos) = LIST_ENTRY((pos)->member.next, __typeof__(*(pos)), member))
 
 /* The body may remove and free pos. */
-#define list_for_each_safe(pos, tmp, head, member)                                                           \
-	for ((pos) = LIST_ENTRY((head)->next, __typeof__(*(pos)), member),                                   \
-	    (tmp) = LIST_ENTRY((pos)->member.next, __typeof__(*(pos)), member);                              \
-		&(pos)->member != (head);                                                                    \
+#define list_for_each_safe(pos, tmp, head, member)                              \
+	for ((pos) = LIST_ENTRY((head)->next, __typeof__(*(pos)), member),      \
+	    (tmp) = LIST_ENTRY((pos)->member.next, __typeof__(*(pos)), member); \
+		&(pos)->member != (head);                                       \
 		(pos) = (tmp), (tmp) = LIST_ENTRY((tmp)->member.next, __typeof__(*(tmp)), member))
 
 #endif

@@ -21,11 +21,11 @@
 
 #define TEST(name) static void name(void **state __attribute__((unused)))
 
-#define TESTS(...)                                                                                           \
-	int main(void)                                                                                       \
-	{                                                                                                    \
-		const struct CMUnitTest tests[] = {__VA_ARGS__};                                             \
-		return cmocka_run_group_tests(tests, NULL, NULL);                                            \
+#define TESTS(...)                                                \
+	int main(void)                                            \
+	{                                                         \
+		const struct CMUnitTest tests[] = {__VA_ARGS__};  \
+		return cmocka_run_group_tests(tests, NULL, NULL); \
 	}
 
 #endif

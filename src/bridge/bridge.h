@@ -19,9 +19,9 @@
 #include "pkt/turn.h"
 
 #define BRIDGE_DOMAINS_MAX 1024
-#define BRIDGE_ID_MAX	   16777215
+#define BRIDGE_ID_MAX      16777215
 
-#define BRIDGE_DEFAULT_AGE_S	   300
+#define BRIDGE_DEFAULT_AGE_S       300
 #define BRIDGE_DEFAULT_LEARN_LIMIT 16384
 
 struct bridges;
@@ -38,7 +38,7 @@ enum bridge_setting {
 
 struct bridge_config {
 	uint32_t settings; /* enum bridge_setting bits */
-	uint32_t age_s;	   /* 0: addresses stay for ever */
+	uint32_t age_s;    /* 0: addresses stay for ever */
 	uint32_t learn_limit;
 };
 

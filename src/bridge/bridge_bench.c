@@ -14,7 +14,7 @@
 #include <time.h>
 
 #define N_IFACES 16
-#define N_TURNS	 20000
+#define N_TURNS  20000
 
 struct bench {
 	struct bridges *bridges;

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #define AGE_MINUTES_MAX 65535
-#define SHG_MAX		255
+#define SHG_MAX         255
 
 static bool read_age(struct ctl_call *call, uint32_t *age_s)
 {

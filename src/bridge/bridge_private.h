@@ -29,8 +29,8 @@ struct bridge_members {
 
 struct bridge_domain {
 	struct bridge_members *members; /* one of copies; rcu_load() */
-	struct mac_table *macs;		/* rcu_load() */
-	uint32_t settings;		/* relaxed atomic */
+	struct mac_table *macs;         /* rcu_load() */
+	uint32_t settings;              /* relaxed atomic */
 	/* control's own */
 	struct bridges *bridges;
 	uint32_t id;
@@ -42,7 +42,7 @@ struct bridge_domain {
 struct bridges {
 	struct iface_table *ifaces;
 	struct random random; /* seeds for tables */
-	uint32_t now_s;	      /* at the last bridges_age() */
+	uint32_t now_s;       /* at the last bridges_age() */
 	struct bridge_domain *domains[BRIDGE_DOMAINS_MAX];
 };
 

@@ -11,9 +11,9 @@
 #include <pthread.h>
 #include <sched.h>
 
-#define N_MACS	 64
+#define N_MACS   64
 #define N_ROUNDS 30000
-#define LIMIT	 48
+#define LIMIT    48
 
 struct racer {
 	pthread_t thread;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "bridge/mac_table.h"
 
-
 #include <errno.h>
 #include <stdlib.h>
 

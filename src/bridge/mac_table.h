@@ -37,10 +37,10 @@
 
 #define MAC_BUCKET_SLOTS 8
 
-#define MAC_WORD_USED	0x8000u
+#define MAC_WORD_USED   0x8000u
 #define MAC_WORD_STATIC 0x4000u
 #define MAC_WORD_FILTER 0x2000u
-#define MAC_WORD_IFACE	0x1fffu
+#define MAC_WORD_IFACE  0x1fffu
 
 struct mac_bucket {
 	_Alignas(CACHE_LINE) uint64_t words[MAC_BUCKET_SLOTS];
@@ -51,7 +51,7 @@ static_assert(sizeof(struct mac_bucket) == CACHE_LINE, "a look-up touches one li
 /* What workers write, away from what they read for each packet. */
 struct mac_counts {
 	_Alignas(CACHE_LINE) uint64_t n_moves; /* atomic */
-	uint32_t n_learned;		       /* atomic */
+	uint32_t n_learned;                    /* atomic */
 };
 
 struct mac_table {
@@ -60,13 +60,13 @@ struct mac_table {
 	uint64_t seed;
 	uint32_t bucket_mask;
 	uint32_t learn_limit; /* atomic */
-	void *memory;	      /* what buckets is the aligned part of */
+	void *memory;         /* what buckets is the aligned part of */
 	uint32_t sweep_at;    /* control: the bucket where ageing goes on */
 	struct mac_counts counts;
 };
 
 enum mac_learned {
-	MAC_LEARNED,	    /* known behind this interface, now or before */
+	MAC_LEARNED,        /* known behind this interface, now or before */
 	MAC_LEARNED_FILTER, /* packets from this address are unwanted */
 	MAC_LEARNED_FULL,   /* not known, and no room */
 };

@@ -13,12 +13,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define N_SEEDS	 40
-#define N_STEPS	 5000
-#define N_MACS	 60 /* addresses in play */
-#define LIMIT	 30
+#define N_SEEDS  40
+#define N_STEPS  5000
+#define N_MACS   60 /* addresses in play */
+#define LIMIT    30
 #define N_IFACES 5
-#define AGE_S	 20
+#define AGE_S    20
 
 struct station {
 	bool known, is_static, is_filter;

@@ -20,8 +20,7 @@ static void print_two_columns(const json_t *commands, FILE *out)
 	size_t i;
 	json_t *command;
 
-	json_array_foreach(commands, i, command)
-	{
+	json_array_foreach (commands, i, command) {
 		const char *synopsis = member(command, "command");
 
 		if (strlen(synopsis) > SYNOPSIS_COLUMN)
@@ -38,8 +37,7 @@ static void print_one_command(const json_t *command, FILE *out)
 	json_t *param;
 
 	fprintf(out, "%s\n  %s\n", member(command, "command"), member(command, "help"));
-	json_array_foreach(json_object_get(command, "params"), i, param)
-	{
+	json_array_foreach (json_object_get(command, "params"), i, param) {
 		const json_t *schema = json_object_get(param, "schema");
 
 		if (strcmp(member(schema, "type"), "boolean") != 0 && !json_object_get(schema, "enum"))

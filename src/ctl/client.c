@@ -11,9 +11,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#define CONNECT_TRIES	40
+#define CONNECT_TRIES   40
 #define CONNECT_WAIT_US 50000
-#define READ_CHUNK	(64 * 1024)
+#define READ_CHUNK      (64 * 1024)
 
 struct client {
 	int fd;

@@ -26,9 +26,9 @@ struct client_style {
 
 enum client_status {
 	CLIENT_OK = 0,
-	CLIENT_FAILED = 1,	   /* the command failed */
+	CLIENT_FAILED = 1,         /* the command failed */
 	CLIENT_NOT_UNDERSTOOD = 2, /* there is no such command, or it lacks something */
-	CLIENT_LOST = 3,	   /* the daemon is gone; nothing was printed */
+	CLIENT_LOST = 3,           /* the daemon is gone; nothing was printed */
 };
 
 /* Runs a command line and prints its answer to standard output, or why it failed to standard error. */

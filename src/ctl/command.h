@@ -26,8 +26,8 @@
 
 /* One call of one command. The handler reads args and sets result, or calls ctl_fail(). */
 struct ctl_call {
-	void *subject;	/* from the table's entry in prog/commands.c */
-	json_t *args;	/* borrowed; checked against the grammar already */
+	void *subject;  /* from the table's entry in prog/commands.c */
+	json_t *args;   /* borrowed; checked against the grammar already */
 	json_t *result; /* owned by the call; NULL means "done, nothing to say" */
 	char error[512];
 };
@@ -44,7 +44,7 @@ bool ctl_mac(const struct ctl_call *call, const char *name, uint8_t mac[6]);
 
 struct ctl_command {
 	const char *grammar;
-	const char *help;		   /* one line, no full stop */
+	const char *help;                  /* one line, no full stop */
 	int (*run)(struct ctl_call *call); /* 0, or -1 after ctl_fail() */
 	/* The answer as text. NULL: a string or integer result is printed as it is, anything else as JSON. */
 	void (*print)(const json_t *result, FILE *out);

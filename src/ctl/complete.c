@@ -257,8 +257,7 @@ void ctl_complete_print(const json_t *result, FILE *out)
 
 	if (error)
 		fprintf(out, "%s\n", error);
-	json_array_foreach(json_object_get(result, "candidates"), i, candidate)
-	{
+	json_array_foreach (json_object_get(result, "candidates"), i, candidate) {
 		const char *text = json_string_value(json_object_get(candidate, "text"));
 		const char *help = json_string_value(json_object_get(candidate, "help"));
 

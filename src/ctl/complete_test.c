@@ -21,8 +21,7 @@ static const char *complete_from(const char *line, const char *cwd)
 	fprintf(out, "%d:", (int)json_integer_value(json_object_get(result, "start")));
 	if (error)
 		fprintf(out, " %s", error);
-	json_array_foreach(json_object_get(result, "candidates"), i, candidate)
-	{
+	json_array_foreach (json_object_get(result, "candidates"), i, candidate) {
 		const char *word = json_string_value(json_object_get(candidate, "text"));
 
 		fprintf(out, " %s", word ? word : json_string_value(json_object_get(candidate, "hint")));

@@ -23,14 +23,14 @@ void ctl_add_table(struct ctl *ctl, const struct ctl_table *table, void *subject
 
 enum ctl_status {
 	CTL_DONE,
-	CTL_FAILED,	    /* the handler said no */
+	CTL_FAILED,         /* the handler said no */
 	CTL_NOT_UNDERSTOOD, /* no handler was called */
-	CTL_NO_METHOD,	    /* there is no such method */
+	CTL_NO_METHOD,      /* there is no such method */
 };
 
 struct ctl_answer {
 	enum ctl_status status;
-	json_t *result;			   /* NULL: nothing to say */
+	json_t *result;                    /* NULL: nothing to say */
 	const struct ctl_command *command; /* NULL: none was called */
 	char error[512];
 };

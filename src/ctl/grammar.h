@@ -33,12 +33,12 @@ struct grammar_seq;
 
 struct grammar_item {
 	enum grammar_kind kind;
-	bool optional;		       /* group: in [ ] */
-	bool is_key;		       /* word: puts a true under its text */
-	char *text;		       /* word; value's name; name of a group that is written <name:{a|b}> */
-	const char *choice_of;	       /* word: that name, if it stands in such a group */
+	bool optional;                 /* group: in [ ] */
+	bool is_key;                   /* word: puts a true under its text */
+	char *text;                    /* word; value's name; name of a group that is written <name:{a|b}> */
+	const char *choice_of;         /* word: that name, if it stands in such a group */
 	const struct value_type *type; /* value */
-	const char *label;	       /* value: what users see between < and > */
+	const char *label;             /* value: what users see between < and > */
 	struct grammar_seq *alternatives;
 	size_t n_alternatives;
 };
@@ -51,7 +51,7 @@ struct grammar_seq {
 struct grammar {
 	struct grammar_seq seq;
 	char *synopsis; /* as users read it: create vhost-user socket <path> [server] */
-	char *method;	/* the leading words with dots between: create.vhost-user.socket */
+	char *method;   /* the leading words with dots between: create.vhost-user.socket */
 };
 
 struct grammar_error {

@@ -41,8 +41,8 @@ struct match_path {
 struct match {
 	struct match_path *paths;
 	size_t n_paths;
-	size_t n_words;	  /* taken so far */
-	char said[256];	  /* these words, written out */
+	size_t n_words;   /* taken so far */
+	char said[256];   /* these words, written out */
 	const char *cwd;  /* for relative paths; NULL: leave them */
 	bool line_is_all; /* a value took the rest of the line */
 	char error[512];  /* after a step or the end failed */

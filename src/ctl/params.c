@@ -128,7 +128,7 @@ static bool fill_seq(struct filler *f, const struct grammar_seq *seq)
 {
 	for (size_t i = 0; i < seq->n_items; i++) {
 		const struct grammar_item *item = &seq->items[i];
-		bool ok = item->kind == GRAMMAR_WORD	? fill_word(f, item)
+		bool ok = item->kind == GRAMMAR_WORD    ? fill_word(f, item)
 			  : item->kind == GRAMMAR_VALUE ? fill_value(f, item)
 							: fill_group(f, item);
 
@@ -144,10 +144,9 @@ static bool check_rest(struct filler *f)
 	const char *name;
 	json_t *value;
 
-	json_object_foreach((json_t *)(uintptr_t)f->params, name,
-		value) if (!json_is_null(value) && !json_is_false(value) &&
-			   !json_object_get(f->args, name)) return refuse(f,
-		"parameter '%.64s' is unknown or does not go with the others", name);
+	json_object_foreach ((json_t *)(uintptr_t)f->params, name, value)
+		if (!json_is_null(value) && !json_is_false(value) && !json_object_get(f->args, name))
+			return refuse(f, "parameter '%.64s' is unknown or does not go with the others", name);
 	return true;
 }
 
@@ -175,8 +174,9 @@ static bool described_before(const json_t *list, const char *name)
 	size_t i;
 	json_t *param;
 
-	json_array_foreach(list, i,
-		param) if (strcmp(json_string_value(json_object_get(param, "name")), name) == 0) return true;
+	json_array_foreach (list, i, param)
+		if (strcmp(json_string_value(json_object_get(param, "name")), name) == 0)
+			return true;
 	return false;
 }
 

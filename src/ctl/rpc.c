@@ -258,8 +258,7 @@ static json_t *answer_batch(struct ctl *ctl, const json_t *batch)
 	if (json_array_size(batch) > RPC_BATCH_MAX)
 		return error_response(NULL, RPC_BAD_REQUEST, "a batch has at most 256 requests");
 	responses = json_array();
-	json_array_foreach(batch, i, request)
-	{
+	json_array_foreach (batch, i, request) {
 		json_t *response = answer_request(ctl, request);
 
 		if (response)

@@ -18,7 +18,7 @@
 #include "ctl/ctl.h"
 
 #define RPC_LINE_MAX  (1024 * 1024) /* bytes of one request text, without its newline */
-#define RPC_BATCH_MAX 256	    /* requests in one batch */
+#define RPC_BATCH_MAX 256           /* requests in one batch */
 
 enum rpc_error {
 	RPC_NO_JSON = -32700,

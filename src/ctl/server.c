@@ -15,10 +15,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define BACKLOG		 32
-#define READ_CHUNK	 (64 * 1024)
-#define LINES_PER_ROUND	 16
-#define ACCEPT_PAUSE_NS	 (NS_PER_S / 10)
+#define BACKLOG          32
+#define READ_CHUNK       (64 * 1024)
+#define LINES_PER_ROUND  16
+#define ACCEPT_PAUSE_NS  (NS_PER_S / 10)
 #define FAREWELL_TIME_NS (2 * NS_PER_S)
 
 struct client {

@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define PROMPT	      "ginnel# "
+#define PROMPT        "ginnel# "
 #define HISTORY_LINES 1000
 #define PATH_SIZE     4096
 #define WIDTH_DEFAULT 80
@@ -96,8 +96,7 @@ static size_t common_prefix(const json_t *candidates, const char **first, size_t
 	json_t *candidate;
 
 	*n = 0;
-	json_array_foreach(candidates, i, candidate)
-	{
+	json_array_foreach (candidates, i, candidate) {
 		const char *text = text_of(candidate);
 		size_t same = 0;
 
@@ -128,16 +127,14 @@ static void print_columns(const json_t *candidates)
 	size_t widest = 0, column = 0, i, columns;
 	json_t *candidate;
 
-	json_array_foreach(candidates, i, candidate)
-	{
+	json_array_foreach (candidates, i, candidate) {
 		size_t len = text_of(candidate) ? strlen(text_of(candidate)) : 0;
 
 		widest = len > widest ? len : widest;
 	}
 	columns = terminal_width() / (widest + 2);
 	putchar('\n');
-	json_array_foreach(candidates, i, candidate)
-	{
+	json_array_foreach (candidates, i, candidate) {
 		const char *text = text_of(candidate);
 
 		if (!text)
@@ -159,8 +156,7 @@ static void print_with_help(const json_t *result)
 	json_t *candidate;
 
 	printf("\n%s%s", error ? error : "", error ? "\n" : "");
-	json_array_foreach(json_object_get(result, "candidates"), i, candidate)
-	{
+	json_array_foreach (json_object_get(result, "candidates"), i, candidate) {
 		const char *text = text_of(candidate);
 
 		if (!text)

@@ -9,7 +9,7 @@
 /* The length of the UTF-8 sequence at p (RFC 3629), 0 if there is none. */
 static size_t utf8_len(const unsigned char *p)
 {
-	size_t n = *p < 0x80		     ? 1
+	size_t n = *p < 0x80                 ? 1
 		   : *p >= 0xc2 && *p < 0xe0 ? 2
 		   : *p >= 0xe0 && *p < 0xf0 ? 3
 		   : *p >= 0xf0 && *p < 0xf5 ? 4

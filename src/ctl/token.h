@@ -15,14 +15,14 @@
 
 struct token {
 	const char *text; /* without quotes and backslashes */
-	size_t start;	  /* bytes from the start of the line to the word's first, with its quote */
+	size_t start;     /* bytes from the start of the line to the word's first, with its quote */
 	bool quoted;
 };
 
 struct tokens {
 	struct token items[TOKENS_MAX];
 	size_t n;
-	size_t end;	  /* bytes: where a comment or the trailing blanks begin */
+	size_t end;       /* bytes: where a comment or the trailing blanks begin */
 	bool touches_end; /* the line ends inside the last word: a reader at the end may still be typing it */
 	bool in_comment;
 	char *storage;

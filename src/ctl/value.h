@@ -13,8 +13,8 @@ struct value_type {
 	void *subject;
 	const char *label; /* what stands for it between < and >, such as "number" */
 	bool label_tells;  /* the label says more than the name of any value of this type */
-	uint64_t max;	   /* numbers only: the largest one */
-	bool free_form;	   /* takes nearly any text, so a word of the grammar goes first */
+	uint64_t max;      /* numbers only: the largest one */
+	bool free_form;    /* takes nearly any text, so a word of the grammar goes first */
 	bool is_path;
 	bool is_line; /* takes the rest of the line */
 };

@@ -98,7 +98,7 @@ void loop_timer_set(struct loop *loop, struct loop_timer *t, uint64_t deadline_n
 
 	list_del(&t->link);
 	t->deadline_ns = deadline_ns;
-	list_for_each(later, &loop->timers, link)
+	list_for_each (later, &loop->timers, link)
 		if (later->deadline_ns > deadline_ns)
 			break;
 	list_add_before(&later->link, &t->link);

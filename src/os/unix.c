@@ -213,7 +213,8 @@ const char *unix_explain(int err, const char *path, char *buf, size_t len)
 	case EACCES:
 	case EPERM:
 	case EROFS:
-		snprintf(buf, len, "%s: no permission for user %u: make its directory writable or choose another path",
+		snprintf(buf, len,
+			"%s: no permission for user %u: make its directory writable or choose another path",
 			path, (unsigned)geteuid());
 		break;
 	case ENOENT:

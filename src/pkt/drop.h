@@ -13,27 +13,27 @@
 enum drop {
 	DROP_NONE,
 	/* on the way in */
-	DROP_RX_RUNT,         /* shorter than an Ethernet header */
-	DROP_RX_TOO_LONG,     /* longer than the largest frame we carry */
-	DROP_RX_HEADER,       /* chain shorter than the virtio-net header, or the header contradicts the frame */
-	DROP_RX_PIECES,       /* more pieces than a turn can hold */
-	DROP_RX_DISABLED,     /* the ring is disabled: taken and discarded, as the protocol wants it */
-	DROP_IFACE_DOWN,      /* the interface it came from is down */
-	DROP_NO_ROAD,         /* the interface is neither in a bridge nor has it an address */
+	DROP_RX_RUNT,     /* shorter than an Ethernet header */
+	DROP_RX_TOO_LONG, /* longer than the largest frame we carry */
+	DROP_RX_HEADER,   /* chain shorter than the virtio-net header, or the header contradicts the frame */
+	DROP_RX_PIECES,   /* more pieces than a turn can hold */
+	DROP_RX_DISABLED, /* the ring is disabled: taken and discarded, as the protocol wants it */
+	DROP_IFACE_DOWN,  /* the interface it came from is down */
+	DROP_NO_ROAD,     /* the interface is neither in a bridge nor has it an address */
 	/* bridge */
 	DROP_BRIDGE_SOURCE,   /* source address is a group address */
 	DROP_BRIDGE_SAME,     /* the destination is behind the interface it came from */
 	DROP_BRIDGE_NO_FLOOD, /* destination unknown and flooding is off */
 	DROP_BRIDGE_NO_LEARN, /* the table of addresses is full: the packet goes on, its source is not learned */
-	DROP_BRIDGE_FILTER,   /* a static entry says filter */
-	DROP_BRIDGE_ALONE,    /* nobody else in the domain */
+	DROP_BRIDGE_FILTER, /* a static entry says filter */
+	DROP_BRIDGE_ALONE,  /* nobody else in the domain */
 	/* on the way out */
-	DROP_TX_DOWN,         /* the interface is down */
-	DROP_TX_NO_PEER,      /* no guest is connected, or its ring does not run */
-	DROP_TX_BROKEN,       /* the guest's receive ring broke; see show vhost-user */
-	DROP_TX_NO_BUFFER,    /* the guest has given no free buffers */
-	DROP_TX_TOO_LONG,     /* larger than the buffer the guest gave */
-	DROP_TX_OFFLOAD,      /* checksum or segmentation could not be completed: malformed headers */
+	DROP_TX_DOWN,      /* the interface is down */
+	DROP_TX_NO_PEER,   /* no guest is connected, or its ring does not run */
+	DROP_TX_BROKEN,    /* the guest's receive ring broke; see show vhost-user */
+	DROP_TX_NO_BUFFER, /* the guest has given no free buffers */
+	DROP_TX_TOO_LONG,  /* larger than the buffer the guest gave */
+	DROP_TX_OFFLOAD,   /* checksum or segmentation could not be completed: malformed headers */
 	DROP_COUNT,
 };
 

@@ -51,12 +51,12 @@ struct iface {
 	uint32_t idx; /* its place in the table, shown as Idx and sw_if_index; 0 is local0 */
 	char name[IFACE_NAME_LEN];
 	uint8_t mac[6];
-	bool up;             /* relaxed atomic: control writes, workers read */
-	uint8_t mode;        /* enum iface_mode, likewise */
-	const char *kind;    /* "vhost-user", "local" */
-	void *l2;            /* the bridge's own: rcu_load() */
+	bool up;                                /* relaxed atomic: control writes, workers read */
+	uint8_t mode;                           /* enum iface_mode, likewise */
+	const char *kind;                       /* "vhost-user", "local" */
+	void *l2;                               /* the bridge's own: rcu_load() */
 	void (*l2_detach)(struct iface *iface); /* set by whoever set l2; iface_remove() calls it first */
-	struct iface_lane *lanes[WORKER_MAX]; /* n_workers of them are there */
+	struct iface_lane *lanes[WORKER_MAX];   /* n_workers of them are there */
 };
 
 struct iface_table;

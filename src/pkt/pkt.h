@@ -45,12 +45,13 @@ enum pkt_gso {
 };
 
 struct pkt_offload {
-	bool csum;      /* the checksum at csum_start + csum_offset holds the pseudo header's sum only */
-	uint8_t gso;    /* enum pkt_gso: one frame that stands for several */
-	bool ecn;       /* gso with the CWR bit: first segment only (VIRTIO_NET_HDR_GSO_ECN) */
+	bool csum;         /* the checksum at csum_start + csum_offset holds the pseudo header's sum only */
+	uint8_t gso;       /* enum pkt_gso: one frame that stands for several */
+	bool ecn;          /* gso with the CWR bit: first segment only (VIRTIO_NET_HDR_GSO_ECN) */
 	uint16_t gso_size; /* payload bytes per segment; not 0 when gso is set */
 	uint16_t hdr_len;  /* bytes before the payload as the sender says it: a hint, not checked */
-	uint16_t csum_start;  /* both from the frame's first byte; csum_start + csum_offset + 2 <= frame length */
+	uint16_t
+		csum_start; /* both from the frame's first byte; csum_start + csum_offset + 2 <= frame length */
 	uint16_t csum_offset;
 };
 

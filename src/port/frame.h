@@ -31,7 +31,7 @@ enum frame_cap {
 	FRAME_CAP_CSUM = 1, /* a checksum that is only begun */
 	FRAME_CAP_TSO4 = 2, /* TCP segments larger than its MTU, needs FRAME_CAP_CSUM */
 	FRAME_CAP_TSO6 = 4,
-	FRAME_CAP_ECN = 8,  /* the above with CWR set */
+	FRAME_CAP_ECN = 8, /* the above with CWR set */
 };
 
 /* A place in a packet's body. */
@@ -41,13 +41,14 @@ struct frame_cursor {
 };
 
 struct frame {
-	const uint8_t *head; /* the packet's, or a segment's own inside the iterator: valid until the next call */
+	const uint8_t
+		*head; /* the packet's, or a segment's own inside the iterator: valid until the next call */
 	uint32_t head_len;
 	struct frame_cursor body;
 	uint32_t body_len;
 	struct pkt_offload offload; /* what is left to the receiver */
 	bool csum;                  /* complete the checksum in the copy: at csum_start + csum_offset of .. */
-	uint16_t csum_start;        /* .. the bytes from here to the end; the field holds the sum to begin with */
+	uint16_t csum_start; /* .. the bytes from here to the end; the field holds the sum to begin with */
 	uint16_t csum_offset;
 	bool udp_zero; /* a UDP checksum of 0 is sent as 0xffff (RFC 768) */
 };
@@ -61,9 +62,9 @@ struct frame_iter {
 	struct frame_cursor body;
 	uint32_t gso_size; /* payload per segment */
 	uint32_t payload_left;
-	uint32_t payload_at; /* bytes of payload sent so far */
+	uint32_t payload_at;      /* bytes of payload sent so far */
 	uint16_t l3, l4, payload; /* where headers and payload start */
-	uint16_t segment; /* how many were yielded */
+	uint16_t segment;         /* how many were yielded */
 	uint8_t head[PKT_HEADROOM + PKT_HEAD_MAX];
 };
 

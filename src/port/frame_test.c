@@ -12,7 +12,7 @@
 
 #define FRAME_MAX  PKT_LEN_MAX
 #define PIECES_MAX 6
-#define SKIP	   12 /* a virtio-net header */
+#define SKIP       12 /* a virtio-net header */
 #define ALL_CAPS   (FRAME_CAP_CSUM | FRAME_CAP_TSO4 | FRAME_CAP_TSO6 | FRAME_CAP_ECN)
 
 /* --- a sender's frame --- */
@@ -607,8 +607,8 @@ TEST(wrong_lengths_in_either_direction_are_refused)
 
 	sample_fixed(&s, &tso4);
 	assert_true(sample_begins(&s));
-	assert_false(begins_with_flip(&s, s.l3, 0x01));	    /* 4 bytes of options less: fewer than 20 */
-	assert_false(begins_with_flip(&s, s.l3, 0x03));	    /* more: TCP is not where csum_start says */
+	assert_false(begins_with_flip(&s, s.l3, 0x01));     /* 4 bytes of options less: fewer than 20 */
+	assert_false(begins_with_flip(&s, s.l3, 0x03));     /* more: TCP is not where csum_start says */
 	assert_false(begins_with_flip(&s, s.l3 + 2, 0x80)); /* total length above the frame's */
 	assert_false(begins_with_flip(&s, s.l3 + 3, 0x01));
 	assert_false(begins_with_flip(&s, s.l3 + 2, 0x08));  /* below */
@@ -646,7 +646,7 @@ TEST(segmentation_of_anything_but_tcp_is_refused)
 	assert_false(begins_with_flip(&s, s.l3 + 9, 6 ^ 17)); /* UDP */
 	assert_false(begins_with_flip(&s, s.l3 + 6, 0x20));   /* a first fragment */
 	assert_false(begins_with_flip(&s, s.l3 + 7, 0x10));   /* a later one */
-	assert_false(begins_with_flip(&s, s.l3, 0x20));	      /* version 6 in a frame of IPv4 */
+	assert_false(begins_with_flip(&s, s.l3, 0x20));       /* version 6 in a frame of IPv4 */
 	assert_false(begins_with_flip(&s, s.l3 - 1, 0x06));   /* neither IPv4 nor IPv6 */
 	s.offload.gso = PKT_GSO_TCP6;
 	assert_false(sample_begins(&s));

@@ -65,8 +65,8 @@ static json_t *iface_json(const struct ports *ports, const struct iface *iface)
 	counters = counters_json(&c);
 	json_object_set_new(counters, "drops", json_integer((json_int_t)dropped));
 	return json_pack("{s:s, s:i, s:s, s:o, s:s, s:o, s:o}", "name", iface->name, "index", (int)iface->idx,
-		"state", iface_is_up(iface) ? "up" : "down", "mac", mac_json(iface->mac),
-		"kind", iface->kind, "counters", counters, "drops", drops);
+		"state", iface_is_up(iface) ? "up" : "down", "mac", mac_json(iface->mac), "kind", iface->kind,
+		"counters", counters, "drops", drops);
 }
 
 static int by_name(const void *a, const void *b)
@@ -86,7 +86,8 @@ static uint32_t wanted_ifaces(const struct ctl_call *call, struct iface *out[IFA
 		out[0] = iface_get(ports->config.ifaces, (uint32_t)ctl_u64(call, "interface", 0));
 		return 1;
 	}
-	for (struct iface *i = iface_next(ports->config.ifaces, 0); i; i = iface_next(ports->config.ifaces, i->idx + 1))
+	for (struct iface *i = iface_next(ports->config.ifaces, 0); i;
+		i = iface_next(ports->config.ifaces, i->idx + 1))
 		out[n++] = i;
 	qsort(out, n, sizeof(out[0]), by_name);
 	return n;
@@ -133,12 +134,12 @@ static void print_iface(const json_t *iface, FILE *out)
 	char idx[24];
 	int owed = columns[0].width - (int)strlen(name);
 
-	snprintf(idx, sizeof(idx), "%" JSON_INTEGER_FORMAT, json_integer_value(json_object_get(iface, "index")));
+	snprintf(idx, sizeof(idx), "%" JSON_INTEGER_FORMAT,
+		json_integer_value(json_object_get(iface, "index")));
 	fputs(name, out);
 	print_centred(out, &owed, idx, columns[1].width);
 	print_centred(out, &owed, json_string_value(json_object_get(iface, "state")), columns[2].width);
-	json_object_foreach((json_t *)(uintptr_t)counters, counter, value)
-	{
+	json_object_foreach ((json_t *)(uintptr_t)counters, counter, value) {
 		if (json_integer_value(value) == 0)
 			continue;
 		print_counter(out, first ? owed : SHOWN_INDENT, counter, json_integer_value(value));
@@ -157,7 +158,8 @@ static void print_show_interface(const json_t *result, FILE *out)
 	for (i = 0; i < ARRAY_LEN(columns); i++)
 		print_centred(out, &owed, columns[i].title, columns[i].width);
 	fputc('\n', out);
-	json_array_foreach((json_t *)(uintptr_t)result, i, iface) print_iface(iface, out);
+	json_array_foreach ((json_t *)(uintptr_t)result, i, iface)
+		print_iface(iface, out);
 }
 
 /* --- show hardware-interfaces --- */
@@ -168,8 +170,7 @@ static void print_show_hardware(const json_t *result, FILE *out)
 	size_t i;
 
 	fprintf(out, "%-32s%5s   %-6s%s\n", "Name", "Idx", "Link", "Hardware");
-	json_array_foreach((json_t *)(uintptr_t)result, i, iface)
-	{
+	json_array_foreach ((json_t *)(uintptr_t)result, i, iface) {
 		const char *name = json_string_value(json_object_get(iface, "name"));
 
 		fprintf(out, "%-32s%5" JSON_INTEGER_FORMAT "   %-6s%s\n", name,
@@ -189,13 +190,13 @@ static int run_show_placement(struct ctl_call *call)
 	const struct port *port;
 
 	call->result = json_array();
-	list_for_each(port, &ports->list, link)
-	{
+	list_for_each (port, &ports->list, link) {
 		for (uint32_t q = 0; q < PORT_MAX_RX_QUEUES; q++)
 			if (port->rx_waker[q])
 				json_array_append_new(call->result,
-					json_pack("{s:s, s:s, s:i, s:i}", "interface", port->iface.name, "node",
-						port->iface.kind, "queue", (int)q, "worker", (int)port->rx_worker[q]));
+					json_pack("{s:s, s:s, s:i, s:i}", "interface", port->iface.name,
+						"node", port->iface.kind, "queue", (int)q, "worker",
+						(int)port->rx_worker[q]));
 	}
 	return 0;
 }
@@ -208,12 +209,14 @@ static void print_show_placement(const json_t *result, FILE *out)
 	for (json_int_t w = 0; w < WORKER_MAX; w++) {
 		bool titled = false;
 
-		json_array_foreach((json_t *)(uintptr_t)result, i, row)
-		{
+		json_array_foreach ((json_t *)(uintptr_t)result, i, row) {
 			if (json_integer_value(json_object_get(row, "worker")) != w)
 				continue;
 			if (!titled)
-				fprintf(out, "Thread %" JSON_INTEGER_FORMAT " (worker %" JSON_INTEGER_FORMAT "):\n", w, w);
+				fprintf(out,
+					"Thread %" JSON_INTEGER_FORMAT " (worker %" JSON_INTEGER_FORMAT
+					"):\n",
+					w, w);
 			titled = true;
 			fprintf(out, "  node %s-input:\n    %s queue %" JSON_INTEGER_FORMAT "\n",
 				json_string_value(json_object_get(row, "node")),
@@ -234,10 +237,10 @@ static int run_show_errors(struct ctl_call *call)
 		uint64_t n = iface_drops_sum(ports->config.ifaces, (enum drop)reason);
 
 		if (n > 0)
-			json_array_append_new(call->result,
-				json_pack("{s:I, s:s, s:s, s:s}", "count", (json_int_t)n, "reason",
-					drop_name((enum drop)reason), "text", drop_text((enum drop)reason), "severity",
-					"error"));
+			json_array_append_new(
+				call->result, json_pack("{s:I, s:s, s:s, s:s}", "count", (json_int_t)n,
+						      "reason", drop_name((enum drop)reason), "text",
+						      drop_text((enum drop)reason), "severity", "error"));
 	}
 	return 0;
 }
@@ -248,7 +251,7 @@ static void print_show_errors(const json_t *result, FILE *out)
 	size_t i;
 
 	fprintf(out, "%10s   %-20s%-60s%s\n", "Count", "Node", "Reason", "Severity");
-	json_array_foreach((json_t *)(uintptr_t)result, i, row)
+	json_array_foreach ((json_t *)(uintptr_t)result, i, row)
 		fprintf(out, "%10" JSON_INTEGER_FORMAT "   %-20s%-60s%s\n",
 			json_integer_value(json_object_get(row, "count")),
 			json_string_value(json_object_get(row, "reason")),
@@ -270,7 +273,8 @@ static struct port *named_port(struct ctl_call *call)
 	struct port *port = ports_get(call->subject, (uint32_t)ctl_u64(call, "interface", 0));
 
 	if (!port)
-		ctl_fail(call, "local0 belongs to the program itself and cannot be changed: name another interface");
+		ctl_fail(call,
+			"local0 belongs to the program itself and cannot be changed: name another interface");
 	return port;
 }
 
@@ -280,7 +284,8 @@ static int run_set_state(struct ctl_call *call)
 
 	if (!port)
 		return -1;
-	__atomic_store_n(&port->iface.up, strcmp(ctl_str(call, "state", "down"), "up") == 0, __ATOMIC_RELAXED);
+	__atomic_store_n(
+		&port->iface.up, strcmp(ctl_str(call, "state", "down"), "up") == 0, __ATOMIC_RELAXED);
 	return 0;
 }
 
@@ -294,9 +299,10 @@ static const struct ctl_command commands[] = {
 	{"show errors", "Dropped packets by reason", run_show_errors, print_show_errors},
 	{"clear interfaces", "Set the counters of all interfaces to zero", run_clear, NULL},
 	{"clear hardware-interfaces", "Set the counters of all interfaces to zero", run_clear, NULL},
-	{"clear errors", "Set the counters of all interfaces to zero, drops by reason included", run_clear, NULL},
-	{"set interface state <interface:interface> <state:{up|down}>", "Let packets through an interface, or none",
-		run_set_state, NULL},
+	{"clear errors", "Set the counters of all interfaces to zero, drops by reason included", run_clear,
+		NULL},
+	{"set interface state <interface:interface> <state:{up|down}>",
+		"Let packets through an interface, or none", run_set_state, NULL},
 	{0},
 };
 

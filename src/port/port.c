@@ -10,7 +10,7 @@ static void ports_tick(void *arg)
 	struct ports *ports = arg;
 	struct port *port;
 
-	list_for_each(port, &ports->list, link)
+	list_for_each (port, &ports->list, link)
 		port->ops->tick(port);
 	loop_timer_set(ports->config.loop, &ports->tick, loop_now(ports->config.loop) + NS_PER_S);
 }
@@ -28,7 +28,7 @@ void ports_fini(struct ports *ports)
 {
 	struct port *port, *next;
 
-	list_for_each_safe(port, next, &ports->list, link)
+	list_for_each_safe (port, next, &ports->list, link)
 		port_remove(port);
 	loop_timer_cancel(ports->config.loop, &ports->tick);
 }
@@ -59,7 +59,8 @@ int port_rx_start(struct port *port, uint32_t queue)
 	struct ports *ports = port->ports;
 
 	ASSERT(queue < PORT_MAX_RX_QUEUES);
-	return port->rx_waker[queue] ? 0 : ports->config.placer->start(ports->config.placer_subject, port, queue);
+	return port->rx_waker[queue] ? 0
+				     : ports->config.placer->start(ports->config.placer_subject, port, queue);
 }
 
 void port_rx_stop(struct port *port, uint32_t queue)
@@ -76,7 +77,7 @@ struct port *ports_get(const struct ports *ports, uint32_t idx)
 {
 	struct port *port;
 
-	list_for_each(port, &ports->list, link)
+	list_for_each (port, &ports->list, link)
 		if (port->iface.idx == idx)
 			return port;
 	return NULL;
@@ -86,6 +87,6 @@ void ports_check_memory(struct ports *ports)
 {
 	struct port *port;
 
-	list_for_each(port, &ports->list, link)
+	list_for_each (port, &ports->list, link)
 		port->ops->check_memory(port);
 }

@@ -43,7 +43,8 @@ static int run_create(struct ctl_call *call)
 		return fail_create(call, -ENAMETOOLONG, path);
 	err = vhost_port_create(ports, &config, &vp);
 	if (err == -EEXIST && config.instance >= 0)
-		return ctl_fail(call, "VirtualEthernet0/0/%d exists: choose another number after renumber", config.instance);
+		return ctl_fail(call, "VirtualEthernet0/0/%d exists: choose another number after renumber",
+			config.instance);
 	if (err)
 		return fail_create(call, err, path);
 	call->result = json_string(vp->port.iface.name);
@@ -52,7 +53,8 @@ static int run_create(struct ctl_call *call)
 
 static int run_delete(struct ctl_call *call)
 {
-	uint32_t idx = (uint32_t)ctl_u64(call, ctl_has(call, "interface") ? "interface" : "sw_if_index", UINT32_MAX);
+	uint32_t idx =
+		(uint32_t)ctl_u64(call, ctl_has(call, "interface") ? "interface" : "sw_if_index", UINT32_MAX);
 	struct vhost_port *vp = vhost_port_of(ports_get(call->subject, idx));
 
 	if (!vp)
@@ -72,7 +74,8 @@ static json_t *bits_json(uint64_t bits, const char *(*name)(unsigned bit))
 
 		if (!(bits & 1ull << bit))
 			continue;
-		json_array_append_new(names, text ? json_sprintf("%s (%u)", text, bit) : json_sprintf("bit %u", bit));
+		json_array_append_new(
+			names, text ? json_sprintf("%s (%u)", text, bit) : json_sprintf("bit %u", bit));
 	}
 	return names;
 }
@@ -84,11 +87,12 @@ static json_t *regions_json(const struct gmem *mem)
 	for (uint32_t i = 0; mem && i < mem->n; i++) {
 		const struct gmem_region *r = &mem->regions[i];
 
-		json_array_append_new(regions,
-			json_pack("{s:s, s:I, s:I, s:I, s:I, s:I}", "state", gmem_lost(mem) ? "lost" : "mapped",
-				"guest_phys_addr", (json_int_t)r->gpa, "memory_size", (json_int_t)r->size,
-				"userspace_addr", (json_int_t)r->uaddr, "mmap_offset", (json_int_t)r->offset,
-				"mmap_addr", (json_int_t)(uintptr_t)r->hva));
+		json_array_append_new(
+			regions, json_pack("{s:s, s:I, s:I, s:I, s:I, s:I}", "state",
+					 gmem_lost(mem) ? "lost" : "mapped", "guest_phys_addr",
+					 (json_int_t)r->gpa, "memory_size", (json_int_t)r->size,
+					 "userspace_addr", (json_int_t)r->uaddr, "mmap_offset",
+					 (json_int_t)r->offset, "mmap_addr", (json_int_t)(uintptr_t)r->hva));
 	}
 	return regions;
 }
@@ -104,20 +108,21 @@ static void add_live_ring(json_t *row, const struct virtq *vq)
 	if (vq->size == 0)
 		return;
 	used_idx = virtq_load16(&vq->used->idx, __ATOMIC_RELAXED);
-	json_object_update_new(row,
-		json_pack("{s:i, s:i, s:i, s:i, s:i, s:i}", "last_avail_idx", used_idx, "last_used_idx", used_idx,
-			"avail_flags", (int)virtq_load16(&vq->avail->flags, __ATOMIC_RELAXED), "avail_idx",
-			(int)virtq_load16(&vq->avail->idx, __ATOMIC_RELAXED), "used_flags",
-			(int)virtq_load16(&vq->used->flags, __ATOMIC_RELAXED), "used_idx", used_idx));
+	json_object_update_new(
+		row, json_pack("{s:i, s:i, s:i, s:i, s:i, s:i}", "last_avail_idx", used_idx, "last_used_idx",
+			     used_idx, "avail_flags", (int)virtq_load16(&vq->avail->flags, __ATOMIC_RELAXED),
+			     "avail_idx", (int)virtq_load16(&vq->avail->idx, __ATOMIC_RELAXED), "used_flags",
+			     (int)virtq_load16(&vq->used->flags, __ATOMIC_RELAXED), "used_idx", used_idx));
 }
 
 static json_t *ring_json(const struct vhost_ring_status *s)
 {
 	const struct virtq *vq = &s->ring->vq;
-	json_t *row = json_pack("{s:i, s:s, s:b, s:b, s:i, s:i, s:i, s:i, s:I, s:I}", "virtqueue", (int)s->ring->idx,
-		"direction", s->ring->idx % 2 ? "RX" : "TX", "started", (int)s->started, "enabled",
-		(int)s->ring->enabled, "qsz", (int)s->size, "kickfd", s->ring->kick_fd, "callfd", s->call_fd, "errfd",
-		s->err_fd, "calls", (json_int_t)__atomic_load_n(&vq->calls, __ATOMIC_RELAXED), "calls_suppressed",
+	json_t *row = json_pack("{s:i, s:s, s:b, s:b, s:i, s:i, s:i, s:i, s:I, s:I}", "virtqueue",
+		(int)s->ring->idx, "direction", s->ring->idx % 2 ? "RX" : "TX", "started", (int)s->started,
+		"enabled", (int)s->ring->enabled, "qsz", (int)s->size, "kickfd", s->ring->kick_fd, "callfd",
+		s->call_fd, "errfd", s->err_fd, "calls",
+		(json_int_t)__atomic_load_n(&vq->calls, __ATOMIC_RELAXED), "calls_suppressed",
 		(json_int_t)__atomic_load_n(&vq->calls_saved, __ATOMIC_RELAXED));
 	enum virtq_error error = __atomic_load_n(&vq->error, __ATOMIC_RELAXED);
 
@@ -147,8 +152,8 @@ static json_t *rx_placement_json(const struct port *port)
 
 	for (uint32_t q = 0; q < PORT_MAX_RX_QUEUES; q++)
 		if (port->rx_waker[q])
-			json_array_append_new(rows,
-				json_pack("{s:i, s:i}", "thread", (int)port->rx_worker[q], "vring", (int)(2 * q + 1)));
+			json_array_append_new(rows, json_pack("{s:i, s:i}", "thread", (int)port->rx_worker[q],
+							    "vring", (int)(2 * q + 1)));
 	return rows;
 }
 
@@ -161,7 +166,8 @@ static json_t *tx_placement_json(struct vhost_port *vp)
 		uint32_t pair = 0;
 
 		vhost_port_tx_ring(vp, w, &pair);
-		json_array_append_new(rows, json_pack("{s:i, s:i}", "thread", (int)w, "vring", (int)(2 * pair)));
+		json_array_append_new(
+			rows, json_pack("{s:i, s:i}", "thread", (int)w, "vring", (int)(2 * pair)));
 	}
 	return rows;
 }
@@ -178,16 +184,16 @@ static json_t *vhost_json(struct vhost_port *vp)
 		json_sprintf("0x%" PRIx64, s.connected ? s.features : s.features_offered), "feature_names",
 		bits_json(s.connected ? s.features : s.features_offered, virtio_net_feature_name),
 		"protocol_features",
-		json_sprintf(
-			"0x%" PRIx64, s.connected ? s.protocol_features : s.protocol_features_offered));
-	json_object_update_new(o,
-		json_pack("{s:o, s:s, s:s, s:b, s:s, s:s, s:b, s:I, s:I, s:I}", "protocol_feature_names",
-			bits_json(s.connected ? s.protocol_features : s.protocol_features_offered,
-				vhost_protocol_feature_name),
-			"socket", s.path, "type", s.server ? "server" : "client", "connected", (int)s.connected, "errno",
-			s.error ? strerror(-s.error) : "Success", "why", s.why, "migrating", (int)s.logging,
-			"connections", (json_int_t)s.connections, "protocol_errors", (json_int_t)s.protocol_errors,
-			"messages", (json_int_t)s.messages));
+		json_sprintf("0x%" PRIx64, s.connected ? s.protocol_features : s.protocol_features_offered));
+	json_object_update_new(
+		o, json_pack("{s:o, s:s, s:s, s:b, s:s, s:s, s:b, s:I, s:I, s:I}", "protocol_feature_names",
+			   bits_json(s.connected ? s.protocol_features : s.protocol_features_offered,
+				   vhost_protocol_feature_name),
+			   "socket", s.path, "type", s.server ? "server" : "client", "connected",
+			   (int)s.connected, "errno", s.error ? strerror(-s.error) : "Success", "why", s.why,
+			   "migrating", (int)s.logging, "connections", (json_int_t)s.connections,
+			   "protocol_errors", (json_int_t)s.protocol_errors, "messages",
+			   (json_int_t)s.messages));
 	json_object_update_new(o,
 		json_pack("{s:s, s:o, s:o, s:o, s:o}", "tx_lock",
 			vp->port.ports->config.n_workers > 1 ? "spin-lock" : "lock-free", "rx_placement",
@@ -202,8 +208,7 @@ static int run_show(struct ctl_call *call)
 	struct port *port;
 
 	call->result = json_array();
-	list_for_each(port, &ports->list, link)
-	{
+	list_for_each (port, &ports->list, link) {
 		struct vhost_port *vp = vhost_port_of(port);
 
 		if (!vp || (ctl_has(call, "interface") && port->iface.idx != ctl_u64(call, "interface", 0)))
@@ -232,7 +237,8 @@ static void print_names(const json_t *names, FILE *out)
 	const json_t *name;
 	size_t i;
 
-	json_array_foreach((json_t *)(uintptr_t)names, i, name) fprintf(out, "   %s\n", json_string_value(name));
+	json_array_foreach ((json_t *)(uintptr_t)names, i, name)
+		fprintf(out, "   %s\n", json_string_value(name));
 }
 
 static void print_placement(const json_t *o, FILE *out)
@@ -241,10 +247,10 @@ static void print_placement(const json_t *o, FILE *out)
 	size_t i;
 
 	fputs(" rx placement:\n", out);
-	json_array_foreach(json_object_get(o, "rx_placement"), i, row)
+	json_array_foreach (json_object_get(o, "rx_placement"), i, row)
 		fprintf(out, "   thread %d on vring %d\n", (int)num(row, "thread"), (int)num(row, "vring"));
 	fprintf(out, " tx placement: %s\n", str(o, "tx_lock"));
-	json_array_foreach(json_object_get(o, "tx_placement"), i, row)
+	json_array_foreach (json_object_get(o, "tx_placement"), i, row)
 		fprintf(out, "   thread %d on vring %d\n", (int)num(row, "thread"), (int)num(row, "vring"));
 }
 
@@ -255,15 +261,17 @@ static void print_regions(const json_t *regions, FILE *out)
 
 	fprintf(out, "\n Memory regions (total %zu)\n", json_array_size(regions));
 	if (json_array_size(regions) > 0)
-		fputs(" region state  guest_phys_addr    memory_size        userspace_addr     mmap_offset        "
+		fputs(" region state  guest_phys_addr    memory_size        userspace_addr     mmap_offset   "
+		      "     "
 		      "mmap_addr\n"
-		      " ====== ====== ================== ================== ================== ================== "
+		      " ====== ====== ================== ================== ================== "
+		      "================== "
 		      "==================\n",
 			out);
-	json_array_foreach((json_t *)(uintptr_t)regions, i, r)
-		fprintf(out, "  %-5zu %-6s 0x%016llx 0x%016llx 0x%016llx 0x%016llx 0x%016llx\n", i, str(r, "state"),
-			num(r, "guest_phys_addr"), num(r, "memory_size"), num(r, "userspace_addr"),
-			num(r, "mmap_offset"), num(r, "mmap_addr"));
+	json_array_foreach ((json_t *)(uintptr_t)regions, i, r)
+		fprintf(out, "  %-5zu %-6s 0x%016llx 0x%016llx 0x%016llx 0x%016llx 0x%016llx\n", i,
+			str(r, "state"), num(r, "guest_phys_addr"), num(r, "memory_size"),
+			num(r, "userspace_addr"), num(r, "mmap_offset"), num(r, "mmap_addr"));
 }
 
 static void print_ring(const json_t *q, FILE *out)
@@ -272,8 +280,8 @@ static void print_ring(const json_t *q, FILE *out)
 		json_is_true(json_object_get(q, "enabled")) ? "" : " disabled");
 	if (str(q, "broken"))
 		fprintf(out, "  BROKEN: %s\n", str(q, "broken"));
-	fprintf(out, "  qsz %d last_avail_idx %d last_used_idx %d\n", (int)num(q, "qsz"), (int)num(q, "last_avail_idx"),
-		(int)num(q, "last_used_idx"));
+	fprintf(out, "  qsz %d last_avail_idx %d last_used_idx %d\n", (int)num(q, "qsz"),
+		(int)num(q, "last_avail_idx"), (int)num(q, "last_used_idx"));
 	fprintf(out, "  avail.flags %x avail.idx %d used.flags %x used.idx %d\n", (int)num(q, "avail_flags"),
 		(int)num(q, "avail_idx"), (int)num(q, "used_flags"), (int)num(q, "used_idx"));
 	fprintf(out, "  kickfd %d callfd %d errfd %d\n", (int)num(q, "kickfd"), (int)num(q, "callfd"),
@@ -288,16 +296,19 @@ static void print_vhost(const json_t *o, FILE *out)
 
 	fprintf(out, "Interface: %s (ifindex %d)\n", str(o, "interface"), (int)num(o, "ifindex"));
 	fprintf(out, "virtio_net_hdr_sz %d\n", (int)num(o, "virtio_net_hdr_sz"));
-	fprintf(out, " features mask (%s):\n features (%s):\n", str(o, "features_offered"), str(o, "features"));
+	fprintf(out, " features mask (%s):\n features (%s):\n", str(o, "features_offered"),
+		str(o, "features"));
 	print_names(json_object_get(o, "feature_names"), out);
 	fprintf(out, "  protocol features (%s)\n", str(o, "protocol_features"));
 	print_names(json_object_get(o, "protocol_feature_names"), out);
-	fprintf(out, "\n socket filename %s type %s errno \"%s\"\n\n", str(o, "socket"), str(o, "type"), str(o, "errno"));
+	fprintf(out, "\n socket filename %s type %s errno \"%s\"\n\n", str(o, "socket"), str(o, "type"),
+		str(o, "errno"));
 	if (num(o, "protocol_errors") > 0 && *str(o, "why"))
 		fprintf(out, " %s\n\n", str(o, "why"));
 	print_placement(o, out);
 	print_regions(json_object_get(o, "memory_regions"), out);
-	json_array_foreach(json_object_get(o, "virtqueues"), i, q) print_ring(q, out);
+	json_array_foreach (json_object_get(o, "virtqueues"), i, q)
+		print_ring(q, out);
 	fputc('\n', out);
 }
 
@@ -309,17 +320,21 @@ static void print_show(const json_t *result, FILE *out)
 	/* one call per burst of a turn and none is delayed; every queue is adaptive, none in a mode of its own */
 	fprintf(out, "Virtio vhost-user interfaces\nGlobal:\n  coalesce frames %d time 0e0\n", TURN_PKTS);
 	fputs("  number of rx virtqueues in interrupt mode: 0\n", out);
-	json_array_foreach((json_t *)(uintptr_t)result, i, o) print_vhost(o, out);
+	json_array_foreach ((json_t *)(uintptr_t)result, i, o)
+		print_vhost(o, out);
 }
 
 static const struct ctl_command commands[] = {
-	{"create vhost-user socket <socket:path> [server] [mode <mode:word>] [feature-mask <feature-mask:hex>] "
+	{"create vhost-user socket <socket:path> [server] [mode <mode:word>] [feature-mask "
+	 "<feature-mask:hex>] "
 	 "[hwaddr <hwaddr:mac>] [renumber <renumber:u16>]",
-		"Make a port for a guest: connect to its socket, or listen there with server", run_create, NULL},
+		"Make a port for a guest: connect to its socket, or listen there with server", run_create,
+		NULL},
 	{"delete vhost-user <interface:interface>", "Remove a vhost-user port", run_delete, NULL},
-	{"delete vhost-user sw_if_index <sw_if_index:u32>", "Remove a vhost-user port by its number", run_delete, NULL},
-	{"show vhost-user [<interface:interface>]", "vhost-user ports: features, socket, memory, queues", run_show,
-		print_show},
+	{"delete vhost-user sw_if_index <sw_if_index:u32>", "Remove a vhost-user port by its number",
+		run_delete, NULL},
+	{"show vhost-user [<interface:interface>]", "vhost-user ports: features, socket, memory, queues",
+		run_show, print_show},
 	{0},
 };
 

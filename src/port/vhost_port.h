@@ -40,7 +40,8 @@ struct vhost_port {
 	bool mrg_rxbuf;
 	struct vhost_ring *rings[2 * VHOST_PORT_PAIRS]; /* rcu_publish() */
 	struct log_limit limit;
-	uint32_t tx_pairs; /* a bit for each pair we may send to: its ring runs and is enabled; relaxed atomic */
+	uint32_t
+		tx_pairs; /* a bit for each pair we may send to: its ring runs and is enabled; relaxed atomic */
 	/* Taken once per burst, and only when several workers may send to one ring. */
 	pthread_spinlock_t tx_lock[VHOST_PORT_PAIRS];
 };
@@ -50,8 +51,8 @@ struct vhost_port_config {
 	bool server;
 	mode_t mode;
 	uint64_t feature_mask;
-	const uint8_t *mac;   /* NULL: one is made up */
-	int32_t instance;     /* -1: the lowest free one */
+	const uint8_t *mac; /* NULL: one is made up */
+	int32_t instance;   /* -1: the lowest free one */
 };
 
 /* 0 or -errno; with server the path is taken already when this returns (unix_explain()). */

@@ -247,7 +247,8 @@ static void send_all(struct tx *tx, struct pkt *const *pkts, uint32_t n)
 
 		done += sent;
 		if (done < n && virtq_available(tx->vq, 1) == 0) {
-			count_drop(tx, tx->vq->error == VIRTQ_OK ? DROP_TX_NO_BUFFER : DROP_TX_BROKEN, n - done);
+			count_drop(
+				tx, tx->vq->error == VIRTQ_OK ? DROP_TX_NO_BUFFER : DROP_TX_BROKEN, n - done);
 			return;
 		}
 		if (done < n && sent < TX_BURST) /* the next packet, or its buffer, is not plain */

@@ -28,8 +28,8 @@ static const struct ctl_type interface_type = {
 
 static int run_show_version(struct ctl_call *call)
 {
-	call->result = json_pack("{s:s, s:s, s:i, s:i}", "program", "ginnel", "version", GINNEL_VERSION, "pid",
-		(int)getpid(), "uid", (int)getuid());
+	call->result = json_pack("{s:s, s:s, s:i, s:i}", "program", "ginnel", "version", GINNEL_VERSION,
+		"pid", (int)getpid(), "uid", (int)getuid());
 	return 0;
 }
 

@@ -48,9 +48,9 @@ enum option_value {
 struct options {
 	char path[API_PATH_SIZE];
 	struct client_style style;
-	double watch_s;	      /* 0: once */
+	double watch_s;       /* 0: once */
 	const char *complete; /* a line to complete, for the script above */
-	char *line;	      /* the command; NULL: a shell */
+	char *line;           /* the command; NULL: a shell */
 };
 
 /* A single argument is a line; several are words, of which some need quotes. */
@@ -178,8 +178,8 @@ static enum client_status print_completions(struct client *client, const char *l
 		client, "cli.complete", json_pack("{s:s, s:s*}", "line", line, "cwd", cwd), &response);
 
 	free(cwd);
-	json_array_foreach(json_object_get(json_object_get(response, "result"), "candidates"), i, candidate)
-	{
+	json_array_foreach (
+		json_object_get(json_object_get(response, "result"), "candidates"), i, candidate) {
 		const char *text = json_string_value(json_object_get(candidate, "text"));
 
 		if (text)

@@ -21,8 +21,9 @@ static const struct option_row {
 	const char *value; /* NULL: takes none */
 	const char *help;
 } rows[] = {
-	{"api-socket", 'a', "PATH", "listen for ginnel here (default: $XDG_RUNTIME_DIR/ginnel/api.sock, "
-				    "or /run/ginnel/api.sock)"},
+	{"api-socket", 'a', "PATH",
+		"listen for ginnel here (default: $XDG_RUNTIME_DIR/ginnel/api.sock, "
+		"or /run/ginnel/api.sock)"},
 	{"startup", 's', "FILE", "run the command lines of FILE before anything else"},
 	{"workers", 'w', "N", "threads that move packets (default 1)"},
 	{"cpu", 'c', "LIST", "bind the workers to these CPUs, such as 1,2 or 2-5, in order"},
@@ -36,13 +37,14 @@ static const struct option_row {
 
 static void print_help(void)
 {
-	puts("usage: ginneld [OPTION...]\n\nThe ginnel daemon: a switch for virtual machines. Stays in the foreground;"
+	puts("usage: ginneld [OPTION...]\n\nThe ginnel daemon: a switch for virtual machines. Stays in the "
+	     "foreground;"
 	     " SIGTERM ends it.\n");
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		char left[40];
 
-		snprintf(left, sizeof(left), "-%c, --%s%s%s", rows[i].key, rows[i].name, rows[i].value ? " " : "",
-			rows[i].value ? rows[i].value : "");
+		snprintf(left, sizeof(left), "-%c, --%s%s%s", rows[i].key, rows[i].name,
+			rows[i].value ? " " : "", rows[i].value ? rows[i].value : "");
 		printf("  %-26s %s\n", left, rows[i].help);
 	}
 }
@@ -91,7 +93,8 @@ static bool parse_cpus(const char *text, int cpus[WORKER_MAX])
 	return n > 0;
 }
 
-static enum options_verdict set_number(const char *option, const char *text, unsigned long max, unsigned long *out)
+static enum options_verdict set_number(
+	const char *option, const char *text, unsigned long max, unsigned long *out)
 {
 	char expected[64];
 

@@ -8,7 +8,7 @@
 
 struct options {
 	char api_socket[API_PATH_SIZE];
-	const char *startup; /* NULL: none */
+	const char *startup;           /* NULL: none */
 	struct workers_config workers; /* n, cpus, polling, spin_ns are filled in */
 };
 

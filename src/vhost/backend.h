@@ -71,13 +71,13 @@ struct vhost_device {
 };
 
 struct vhost_backend_config {
-	const char *path; /* copied */
-	bool server;      /* listen at path; otherwise connect to it, again and again until it works */
-	mode_t mode;      /* of the socket file, server only */
-	uint64_t features; /* offered device features; 26 and 30 are added by the engine */
-	uint32_t n_rings;  /* at most VHOST_MAX_RINGS */
+	const char *path;   /* copied */
+	bool server;        /* listen at path; otherwise connect to it, again and again until it works */
+	mode_t mode;        /* of the socket file, server only */
+	uint64_t features;  /* offered device features; 26 and 30 are added by the engine */
+	uint32_t n_rings;   /* at most VHOST_MAX_RINGS */
 	uint32_t queue_num; /* answer to GET_QUEUE_NUM; for a network device pairs of rings */
-	const char *name;  /* for log lines, copied */
+	const char *name;   /* for log lines, copied */
 	const struct vhost_device *ops;
 	void *device;
 };
@@ -85,7 +85,8 @@ struct vhost_backend_config {
 struct vhost_backend;
 
 /* 0 or -errno; for a server the path is taken now (see unix_explain() for what may go wrong). */
-int vhost_backend_create(struct vhost_backend **out, struct loop *loop, const struct vhost_backend_config *config);
+int vhost_backend_create(
+	struct vhost_backend **out, struct loop *loop, const struct vhost_backend_config *config);
 /* Ends the connection, if any, and removes a server's socket file. */
 void vhost_backend_destroy(struct vhost_backend *b);
 

@@ -19,8 +19,6 @@
 #include "vhost/link.h"
 #include "vhost/message.h"
 
-#define BIT(n) (1ull << (n))
-
 /* What we signal the front-end through. */
 struct ring_fd {
 	int fd; /* -1: none */

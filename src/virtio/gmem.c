@@ -98,7 +98,8 @@ static int map_region(struct gmem_region *r, const struct gmem_spec *s, char *wh
 		(off_t)(s->offset - before));
 	if (r->map == MAP_FAILED) {
 		err = -errno;
-		snprintf(why, why_len, "cannot map %zu bytes of guest memory: %s", r->map_len, strerror(errno));
+		snprintf(why, why_len, "cannot map %zu bytes of guest memory: %s", r->map_len,
+			strerror(errno));
 		return err;
 	}
 	madvise(r->map, r->map_len, MADV_DONTDUMP);

@@ -65,8 +65,8 @@ int virtq_start(struct virtq *q, const struct gmem *mem, const struct virtq_setu
 		return -EINVAL;
 	}
 	q->desc = ring_part(mem, setup->desc_uaddr, size * sizeof(struct vring_desc), DESC_ALIGN);
-	q->avail = ring_part(mem, setup->avail_uaddr, sizeof(struct vring_avail) + (size + 1) * sizeof(__virtio16),
-		AVAIL_ALIGN);
+	q->avail = ring_part(mem, setup->avail_uaddr,
+		sizeof(struct vring_avail) + (size + 1) * sizeof(__virtio16), AVAIL_ALIGN);
 	q->used = ring_part(mem, setup->used_uaddr, used_ring_len(size), USED_ALIGN);
 	if (!q->desc || !q->avail || !q->used) {
 		*why = "ring lies outside the guest's memory or is misaligned";
@@ -94,7 +94,8 @@ int virtq_start(struct virtq *q, const struct gmem *mem, const struct virtq_setu
 
 void virtq_stop(struct virtq *q)
 {
-	virtq_publish(q); /* taken away in the middle of a turn, the owner could not; a start calls the guest */
+	virtq_publish(
+		q); /* taken away in the middle of a turn, the owner could not; a start calls the guest */
 	q->size = 0;
 	q->avail_seen = q->next_avail;
 	q->log = NULL;
@@ -171,8 +172,8 @@ static inline int chain_add(struct virtq *q, struct virtq_chain *c, const struct
 }
 
 /* Follows a chain through a table of n descriptors from its `first`; an indirect table is a chain of its own. */
-static int walk(struct virtq *q, struct virtq_chain *c, const struct vring_desc *table, uint32_t n, struct desc first,
-	bool in_indirect);
+static int walk(struct virtq *q, struct virtq_chain *c, const struct vring_desc *table, uint32_t n,
+	struct desc first, bool in_indirect);
 
 static int walk_indirect(struct virtq *q, struct virtq_chain *c, const struct desc *d)
 {
@@ -190,8 +191,8 @@ static int walk_indirect(struct virtq *q, struct virtq_chain *c, const struct de
 	return walk(q, c, table, n, desc_read(table, 0), true);
 }
 
-static int walk(struct virtq *q, struct virtq_chain *c, const struct vring_desc *table, uint32_t n, struct desc first,
-	bool in_indirect)
+static int walk(struct virtq *q, struct virtq_chain *c, const struct vring_desc *table, uint32_t n,
+	struct desc first, bool in_indirect)
 {
 	struct desc d = first;
 
@@ -339,7 +340,8 @@ bool virtq_arm(struct virtq *q)
 		__virtio16 *avail_event = (__virtio16 *)(void *)&q->used->ring[q->size];
 
 		__atomic_store_n(avail_event, q->next_avail, __ATOMIC_RELAXED);
-		log_used_field(q, offsetof(struct vring_used, ring) + q->size * sizeof(struct vring_used_elem));
+		log_used_field(
+			q, offsetof(struct vring_used, ring) + q->size * sizeof(struct vring_used_elem));
 	} else {
 		__atomic_store_n(&q->used->flags, 0, __ATOMIC_RELAXED);
 		log_used_field(q, offsetof(struct vring_used, flags));

@@ -75,9 +75,9 @@ struct virtq {
 	const struct gmem_region *hint;
 	uint16_t size; /* a power of two; 0 while stopped */
 	uint16_t mask;
-	uint16_t next_avail;  /* the head we take next */
-	uint16_t avail_seen;  /* avail->idx when we last looked */
-	uint16_t next_used;   /* the used slot we fill next */
+	uint16_t next_avail;   /* the head we take next */
+	uint16_t avail_seen;   /* avail->idx when we last looked */
+	uint16_t next_used;    /* the used slot we fill next */
 	uint16_t flushed_used; /* used->idx as the guest sees it */
 	bool event_idx;
 	bool indirect;
@@ -100,7 +100,7 @@ struct virtq_setup {
 	uint32_t size;
 	uint16_t next_avail;
 	uint64_t desc_uaddr, avail_uaddr, used_uaddr;
-	uint64_t features; /* VIRTIO_RING_F_* are looked at */
+	uint64_t features;   /* VIRTIO_RING_F_* are looked at */
 	int call_fd, err_fd; /* stay the caller's */
 	bool call_is_socket, err_is_socket;
 };

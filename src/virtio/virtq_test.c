@@ -413,8 +413,12 @@ TEST(a_chain_longer_than_we_follow_breaks_the_queue)
 	desc = (struct vring_desc *)(void *)gmem_at_uaddr(b.mem, UADDR, len);
 	for (uint32_t i = 0; i < size; i++)
 		desc[i] = (struct vring_desc){.flags = VRING_DESC_F_NEXT, .next = (uint16_t)(i + 1) & 2047};
-	b.setup = (struct virtq_setup){.size = size, .desc_uaddr = UADDR, .avail_uaddr = UADDR + avail,
-		.used_uaddr = UADDR + used, .call_fd = -1, .err_fd = -1};
+	b.setup = (struct virtq_setup){.size = size,
+		.desc_uaddr = UADDR,
+		.avail_uaddr = UADDR + avail,
+		.used_uaddr = UADDR + used,
+		.call_fd = -1,
+		.err_fd = -1};
 	assert_int_equal(virtq_start(&b.q, b.mem, &b.setup, &why), 0);
 	b.q.avail->idx = 1;
 	b.chain = (struct virtq_chain){.segs = b.segs, .max = 64};
@@ -892,9 +896,9 @@ TESTS(cmocka_unit_test(buffers_are_taken_in_order_and_returned), cmocka_unit_tes
 	cmocka_unit_test(a_skipped_buffer_is_only_named),
 	cmocka_unit_test(an_avail_index_that_jumps_breaks_the_queue),
 	cmocka_unit_test(a_head_beyond_the_table_breaks_the_queue),
-	cmocka_unit_test(a_next_beyond_its_table_breaks_the_queue), cmocka_unit_test(a_chain_longer_than_we_follow_breaks_the_queue),
-	cmocka_unit_test(loops_break_the_queue),
-	cmocka_unit_test(a_chain_as_long_as_the_table_is_no_loop),
+	cmocka_unit_test(a_next_beyond_its_table_breaks_the_queue),
+	cmocka_unit_test(a_chain_longer_than_we_follow_breaks_the_queue),
+	cmocka_unit_test(loops_break_the_queue), cmocka_unit_test(a_chain_as_long_as_the_table_is_no_loop),
 	cmocka_unit_test(malformed_indirect_tables_break_the_queue),
 	cmocka_unit_test(a_start_is_followed_by_one_call_even_if_nothing_is_pushed),
 	cmocka_unit_test(an_indirect_table_in_an_indirect_table_breaks_the_queue),

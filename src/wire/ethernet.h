@@ -22,13 +22,13 @@
 #include <string.h>
 
 #define ETHERNET_HEADER_LEN 14
-#define ETHERNET_SRC_AT	    6
+#define ETHERNET_SRC_AT     6
 
 /* Types that say "a tag of 4 bytes follows": the usual one (802.1Q) and the provider's (802.1ad). */
 #define ETHERNET_TYPE_VLAN     0x8100
 #define ETHERNET_TYPE_PROVIDER 0x88a8
 
-#define MAC_LEN	      6
+#define MAC_LEN       6
 #define MAC_TEXT_SIZE sizeof("52:54:00:00:00:01")
 #define MAC_BROADCAST 0xffffffffffffull
 

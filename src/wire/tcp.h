@@ -8,7 +8,7 @@
 
 #include <stdint.h>
 
-#define TCP_HEADER_MIN	20
+#define TCP_HEADER_MIN  20
 #define TCP_CSUM_OFFSET 16
 
 enum tcp_flag {

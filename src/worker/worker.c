@@ -75,7 +75,8 @@ static void *worker_main(void *arg)
 	return NULL;
 }
 
-static int worker_init(struct workers *ws, struct worker *w, uint32_t idx, const struct workers_config *config)
+static int worker_init(
+	struct workers *ws, struct worker *w, uint32_t idx, const struct workers_config *config)
 {
 	int err;
 
@@ -129,7 +130,8 @@ int workers_start(struct workers *ws)
 		snprintf(name, sizeof(name), "worker %u", i);
 		err = thread_start(&w->thread, name, w->cpu, worker_main, w);
 		if (err == -EINVAL && w->cpu != WORKER_ANY_CPU)
-			log_error("worker %u: CPU %d is not there or not ours: choose others with --cpu", i, w->cpu);
+			log_error("worker %u: CPU %d is not there or not ours: choose others with --cpu", i,
+				w->cpu);
 		if (err)
 			return err;
 		w->started = true;

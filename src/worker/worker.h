@@ -23,10 +23,10 @@
 struct workers;
 
 struct workers_config {
-	uint32_t n; /* 1 .. WORKER_MAX */
+	uint32_t n;           /* 1 .. WORKER_MAX */
 	int cpus[WORKER_MAX]; /* WORKER_ANY_CPU: wherever the kernel likes */
-	bool polling; /* never sleep */
-	uint64_t spin_ns; /* how long to look for more work before sleeping */
+	bool polling;         /* never sleep */
+	uint64_t spin_ns;     /* how long to look for more work before sleeping */
 	struct iface_table *ifaces;
 	struct bridges *bridges;
 };

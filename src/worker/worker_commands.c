@@ -23,8 +23,8 @@ static struct turn_counters counters_since_clear(const struct worker *w)
 static json_t *stage_json(const char *name, const struct stage_counters *c, uint64_t suspends)
 {
 	return json_pack("{s:s, s:s, s:I, s:I, s:I, s:f, s:f}", "name", name, "state", "active", "calls",
-		(json_int_t)c->calls, "vectors", (json_int_t)c->vectors, "suspends", (json_int_t)suspends, "clocks",
-		c->vectors ? (double)c->clocks / (double)c->vectors : 0.0, "vectors_per_call",
+		(json_int_t)c->calls, "vectors", (json_int_t)c->vectors, "suspends", (json_int_t)suspends,
+		"clocks", c->vectors ? (double)c->clocks / (double)c->vectors : 0.0, "vectors_per_call",
 		c->calls ? (double)c->vectors / (double)c->calls : 0.0);
 }
 
@@ -39,13 +39,13 @@ static json_t *worker_json(const struct worker *w, double seconds)
 	for (int s = 0; s < STAGE_COUNT; s++)
 		if (c.stages[s].calls > 0)
 			json_array_append_new(stages, stage_json(stage_name((enum stage)s), &c.stages[s], 0));
-	return json_pack("{s:i, s:f, s:f, s:f, s:f, s:f, s:I, s:I, s:I, s:o}", "thread", (int)w->idx, "seconds",
-		seconds, "vector_rate", c.busy_turns ? (double)c.input.vectors / (double)c.busy_turns : 0.0, "in",
+	return json_pack("{s:i, s:f, s:f, s:f, s:f, s:f, s:I, s:I, s:I, s:o}", "thread", (int)w->idx,
+		"seconds", seconds, "vector_rate",
+		c.busy_turns ? (double)c.input.vectors / (double)c.busy_turns : 0.0, "in",
 		(double)c.input.vectors / seconds, "out",
 		(double)c.stages[STAGE_PORT_OUTPUT].vectors / seconds, "drop",
 		(double)c.stages[STAGE_DROP].vectors / seconds, "turns", (json_int_t)c.turns, "busy_turns",
-		(json_int_t)c.busy_turns, "sleeps",
-		(json_int_t)sleeps, "stages", stages);
+		(json_int_t)c.busy_turns, "sleeps", (json_int_t)sleeps, "stages", stages);
 }
 
 static int run_show_runtime(struct ctl_call *call)
@@ -70,13 +70,14 @@ static void print_runtime(const json_t *w, FILE *out)
 	size_t i;
 
 	fprintf(out, "Thread %.0f worker %.0f\n", number(w, "thread"), number(w, "thread"));
-	fprintf(out, "Time %.1f, vector rate %.2f, turns %.0f, busy %.0f, sleeps %.0f\n", number(w, "seconds"),
-		number(w, "vector_rate"), number(w, "turns"), number(w, "busy_turns"), number(w, "sleeps"));
+	fprintf(out, "Time %.1f, vector rate %.2f, turns %.0f, busy %.0f, sleeps %.0f\n",
+		number(w, "seconds"), number(w, "vector_rate"), number(w, "turns"), number(w, "busy_turns"),
+		number(w, "sleeps"));
 	fprintf(out, "  packets per second: in %.4e, out %.4e, drop %.4e, punt %.4e\n", number(w, "in"),
 		number(w, "out"), number(w, "drop"), 0.0);
-	fprintf(out, "%-20s%12s%14s%14s%12s%12s%14s\n", "Name", "State", "Calls", "Vectors", "Suspends", "Clocks",
-		"Vectors/Call");
-	json_array_foreach(json_object_get(w, "stages"), i, stage)
+	fprintf(out, "%-20s%12s%14s%14s%12s%12s%14s\n", "Name", "State", "Calls", "Vectors", "Suspends",
+		"Clocks", "Vectors/Call");
+	json_array_foreach (json_object_get(w, "stages"), i, stage)
 		fprintf(out, "%-20s%12s%14.0f%14.0f%12.0f%12.1f%14.2f\n",
 			json_string_value(json_object_get(stage, "name")),
 			json_string_value(json_object_get(stage, "state")), number(stage, "calls"),
@@ -89,8 +90,7 @@ static void print_show_runtime(const json_t *result, FILE *out)
 	const json_t *w;
 	size_t i;
 
-	json_array_foreach((json_t *)(uintptr_t)result, i, w)
-	{
+	json_array_foreach ((json_t *)(uintptr_t)result, i, w) {
 		if (i > 0)
 			fputs("---------------\n", out);
 		print_runtime(w, out);
@@ -117,16 +117,16 @@ static int run_show_threads(struct ctl_call *call)
 	const struct workers *ws = call->subject;
 
 	call->result = json_array();
-	json_array_append_new(
-		call->result, json_pack("{s:i, s:s, s:s, s:n}", "id", 0, "name", "control", "mode", "events", "cpu"));
+	json_array_append_new(call->result,
+		json_pack("{s:i, s:s, s:s, s:n}", "id", 0, "name", "control", "mode", "events", "cpu"));
 	for (uint32_t i = 0; i < ws->n; i++) {
 		const struct worker *w = &ws->workers[i];
 		json_t *cpu = w->cpu == WORKER_ANY_CPU ? json_null() : json_integer(w->cpu);
 
 		json_array_append_new(call->result,
 			json_pack("{s:i, s:o, s:s, s:o, s:i}", "id", (int)i + 1, "name",
-				json_sprintf("worker %u", i), "mode", ws->polling ? "polling" : "adaptive", "cpu", cpu,
-				"queues", (int)w->list->n));
+				json_sprintf("worker %u", i), "mode", ws->polling ? "polling" : "adaptive",
+				"cpu", cpu, "queues", (int)w->list->n));
 	}
 	return 0;
 }
@@ -137,8 +137,7 @@ static void print_show_threads(const json_t *result, FILE *out)
 	size_t i;
 
 	fprintf(out, "%-5s%-20s%-12s%-8s%s\n", "ID", "Name", "Type", "lcore", "Queues");
-	json_array_foreach((json_t *)(uintptr_t)result, i, row)
-	{
+	json_array_foreach ((json_t *)(uintptr_t)result, i, row) {
 		char core[16] = "any";
 
 		cpu = json_object_get(row, "cpu");
@@ -151,7 +150,8 @@ static void print_show_threads(const json_t *result, FILE *out)
 }
 
 static const struct ctl_command commands[] = {
-	{"show runtime", "What each worker spends its time on, stage by stage", run_show_runtime, print_show_runtime},
+	{"show runtime", "What each worker spends its time on, stage by stage", run_show_runtime,
+		print_show_runtime},
 	{"clear runtime", "Start the counts of show runtime again", run_clear_runtime, NULL},
 	{"show threads", "The threads, their CPUs and how many queues each polls", run_show_threads,
 		print_show_threads},

@@ -12,8 +12,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define PAGE	  4096u
-#define GAP	  8u
+#define PAGE      4096u
+#define GAP       8u
 #define GAP_BYTE  0xa5
 #define TABLE_LEN (GUEST_PIECES_MAX * sizeof(struct vring_desc))
 /* The front-end's address of guest address 0. */

@@ -22,10 +22,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define GUEST_RX	 0
-#define GUEST_TX	 1
-#define GUEST_QUEUES	 2
-#define GUEST_SIZE_MAX	 256
+#define GUEST_RX         0
+#define GUEST_TX         1
+#define GUEST_QUEUES     2
+#define GUEST_SIZE_MAX   256
 #define GUEST_PIECES_MAX 64
 /* Header, frame, gaps. */
 #define GUEST_SLAB (96 * 1024u)
@@ -36,9 +36,9 @@
 
 struct guest_config {
 	uint64_t features; /* what the driver negotiates */
-	uint16_t size;	   /* of each ring, a power of two; 0: 256 */
-	uint16_t start;	   /* where the ring indexes begin */
-	bool logged;	   /* the switch says what it writes: a bit per page in guest.log */
+	uint16_t size;     /* of each ring, a power of two; 0: 256 */
+	uint16_t start;    /* where the ring indexes begin */
+	bool logged;       /* the switch says what it writes: a bit per page in guest.log */
 };
 
 /* How a chain is cut into descriptors. */

@@ -278,7 +278,8 @@ TEST(a_turn_takes_no_more_monsters_than_frames)
 			.len = 16,
 			.flags = i < 1023 ? VRING_DESC_F_NEXT : 0,
 			.next = (uint16_t)(i + 1)};
-	*raw_desc(0) = (struct vring_desc){.addr = q->slabs_gpa, .len = 16384, .flags = VRING_DESC_F_INDIRECT};
+	*raw_desc(0) =
+		(struct vring_desc){.addr = q->slabs_gpa, .len = 16384, .flags = VRING_DESC_F_INDIRECT};
 	for (uint32_t i = 0; i < 200; i++)
 		guest_raw_offer(g, GUEST_TX, 0);
 	assert_in_range(sim_turn(&sim), 1, 64);

@@ -9,7 +9,7 @@
 static struct sim sim;
 static struct packet packet;
 
-#define BUFFERS	    128
+#define BUFFERS     128
 #define PLAIN_LEN   9000
 #define TSO_PAYLOAD 60000
 

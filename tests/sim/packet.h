@@ -9,7 +9,7 @@
 struct packet_shape {
 	bool ip6;
 	bool tcp;
-	bool begun;	   /* the checksum is left to others */
+	bool begun;        /* the checksum is left to others */
 	uint16_t gso_size; /* not 0: segmentation too */
 	uint32_t payload;  /* bytes */
 };

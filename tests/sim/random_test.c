@@ -10,9 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define STEPS	  20000
+#define STEPS     20000
 #define NUMBER_AT 16
-#define LEN_MIN	  (NUMBER_AT + (uint32_t)sizeof(uint64_t))
+#define LEN_MIN   (NUMBER_AT + (uint32_t)sizeof(uint64_t))
 
 static struct sim sim;
 static uint8_t frame[PKT_LEN_MAX];

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TURN_NS	      (10 * NS_PER_US)
+#define TURN_NS       (10 * NS_PER_US)
 #define SETTLE_TURNS  10000
 #define FRAME_TYPE_AT 12
 #define HELLO_LEN     40

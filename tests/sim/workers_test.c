@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-#define FRAMES	    3000
+#define FRAMES      3000
 #define PATIENCE_NS (60 * NS_PER_S)
 #define NUMBER_AT   16
 
