@@ -6,6 +6,7 @@
 #include "vhost/fake_front.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -41,7 +42,7 @@ static void on_ended(void *arg, int err, const char *why)
 
 	assert_int_equal(bed->ended, 0);
 	bed->ended = err;
-	strcpy(bed->why, why);
+	snprintf(bed->why, sizeof(bed->why), "%s", why);
 }
 
 static const struct conn_events events = {.message = on_message, .ended = on_ended};

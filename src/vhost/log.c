@@ -33,7 +33,7 @@ static int check_file(const struct vhost_user_log *l, int fd, uint64_t *block, s
 /* The offset need not be a multiple of a page. */
 static int log_map(struct log_map *out, const struct vhost_user_log *l, int fd, struct message *m)
 {
-	uint64_t block = 0, before;
+	uint64_t block = 4096, before;
 	int err = check_file(l, fd, &block, m);
 
 	if (err)

@@ -85,7 +85,7 @@ static int check_file(const struct gmem_spec *s, uint64_t *block, char *why, siz
 /* A huge page file can be mapped only from the start of a page of its own. */
 static int map_region(struct gmem_region *r, const struct gmem_spec *s, char *why, size_t why_len)
 {
-	uint64_t block = 0, before;
+	uint64_t block = 4096, before;
 	int err = check_file(s, &block, why, why_len);
 
 	if (err)
