@@ -167,6 +167,7 @@ TEST(cargo_gathers_until_it_is_full)
 	struct bed bed;
 
 	bed_open(&bed);
+	foreign_settle();
 	next = dup(0);
 	close(next);
 	for (int i = 0; i < 3; i++)
