@@ -169,8 +169,12 @@ static int message_answer(struct vhost_backend *b, const struct message_row *row
 int message_handle(struct vhost_backend *b, struct message *m)
 {
 	const struct message_row *row = row_of(m->header.request);
-	int err = message_check(b, row, m);
+	char name[32];
+	int err;
 
+	log_debug("%s: %s, %u bytes, %u descriptors", b->name,
+		message_name(m->header.request, name, sizeof(name)), m->header.size, m->cargo.n_fds);
+	err = message_check(b, row, m);
 	if (err == 0)
 		err = row->handle(b, m);
 	return message_answer(b, row, m, err);
