@@ -24,7 +24,7 @@ static const char *const error_texts[VIRTQ_ERROR_COUNT] = {
 	[VIRTQ_DIRECTION] = "readable descriptor after a writable one",
 	[VIRTQ_INDIRECT_TABLE] = "malformed indirect descriptor table",
 	[VIRTQ_NO_ROOM] = "receive buffer without a writable byte",
-	[VIRTQ_CALL_BLOCKS] = "the front-end made its call descriptor block",
+	[VIRTQ_CALL_BLOCKS] = "the front-end made its call or error descriptor block",
 };
 
 const char *virtq_error_text(enum virtq_error error)
@@ -35,9 +35,9 @@ const char *virtq_error_text(enum virtq_error error)
 int virtq_break(struct virtq *q, enum virtq_error error)
 {
 	if (q->error == VIRTQ_OK) {
+		if (q->err_fd >= 0 && foreign_ring(q->err_fd, q->err_is_socket) != 0)
+			error = VIRTQ_CALL_BLOCKS; /* worse than what it was to be told */
 		__atomic_store_n(&q->error, error, __ATOMIC_RELAXED);
-		if (q->err_fd >= 0)
-			foreign_ring(q->err_fd, q->err_is_socket);
 	}
 	q->avail_seen = q->next_avail;
 	return -EPROTO;
