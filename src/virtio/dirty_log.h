@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * dirty_log - tells a migrating front-end which pages of guest memory we wrote: one bit per 4 KiB page, set with an
- * atomic OR because the front-end clears bits meanwhile. Order at every write: data, then log, then used index.
+ * atomic OR because the front-end clears bits meanwhile. First the write, then its mark: whoever clears a bit and copies
+ * the page afterwards copies what was written.
  */
 #ifndef GINNEL_VIRTIO_DIRTY_LOG_H
 #define GINNEL_VIRTIO_DIRTY_LOG_H

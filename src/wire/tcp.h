@@ -43,11 +43,6 @@ static inline void tcp_set_seq(uint8_t *p, uint32_t seq)
 	be32_set(p + 4, seq);
 }
 
-static inline uint8_t tcp_flags(const uint8_t *p)
-{
-	return p[13];
-}
-
 static inline void tcp_clear_flags(uint8_t *p, uint8_t flags)
 {
 	p[13] &= (uint8_t)~flags;
