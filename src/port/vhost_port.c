@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "port/frame.h"
+#include "port/vnet.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -64,33 +65,13 @@ static void vhost_quiesce(void *device)
 	rcu_wait();
 }
 
-static uint32_t caps_of(uint64_t features)
-{
-	static const struct {
-		unsigned bit;
-		uint32_t cap;
-	} table[] = {
-		{VIRTIO_NET_F_GUEST_CSUM, FRAME_CAP_CSUM},
-		{VIRTIO_NET_F_GUEST_TSO4, FRAME_CAP_TSO4},
-		{VIRTIO_NET_F_GUEST_TSO6, FRAME_CAP_TSO6},
-		{VIRTIO_NET_F_GUEST_ECN, FRAME_CAP_ECN},
-	};
-	uint32_t caps = 0;
-
-	for (size_t i = 0; i < ARRAY_LEN(table); i++)
-		if (features & BIT(table[i].bit))
-			caps |= table[i].cap;
-	return caps;
-}
-
 static void vhost_set_features(void *device, uint64_t features)
 {
 	struct vhost_port *vp = device;
-	bool v1 = features & BIT(VIRTIO_F_VERSION_1);
 
 	vp->mrg_rxbuf = features & BIT(VIRTIO_NET_F_MRG_RXBUF);
-	vp->hdr_len = v1 || vp->mrg_rxbuf ? VNET_HDR_LEN : VNET_HDR_LEN_LEGACY;
-	vp->caps = caps_of(features);
+	vp->hdr_len = vnet_hdr_len(features);
+	vp->caps = vnet_guest_caps(features);
 }
 
 static void vhost_connected(void *device, bool connected)

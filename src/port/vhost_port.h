@@ -22,10 +22,6 @@
 
 #define VHOST_PORT_PAIRS PORT_MAX_RX_QUEUES
 
-/* virtio 1.2, 5.1.6.1: with num_buffers, or without it when neither MRG_RXBUF nor VERSION_1 was negotiated. */
-#define VNET_HDR_LEN        sizeof(struct virtio_net_hdr_mrg_rxbuf)
-#define VNET_HDR_LEN_LEGACY sizeof(struct virtio_net_hdr)
-
 /* Most buffers, and pieces of them, that one frame to a guest may be spread over: 64 KiB need 43 of 1526 bytes. */
 #define VHOST_TX_BUFFERS 256
 #define VHOST_TX_SEGS    512

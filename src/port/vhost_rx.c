@@ -5,6 +5,7 @@
  * see before vhost_rx_done(): until then their bodies are ours to read.
  */
 #include "port/vhost_port.h"
+#include "port/vnet.h"
 #include "wire/ethernet.h"
 
 #include <errno.h>
@@ -50,31 +51,6 @@ static inline void segs_take(struct popped *c, void *dst, uint32_t len)
 	}
 }
 
-/* What the guest says of a frame, checked against the frame (virtio 1.2, 5.1.6.2). False: it contradicts itself. */
-static bool offload_of(struct pkt_offload *o, const struct virtio_net_hdr *h, uint32_t frame_len)
-{
-	uint8_t gso = h->gso_type & ~VIRTIO_NET_HDR_GSO_ECN;
-
-	*o = (struct pkt_offload){0};
-	if (likely(!(h->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM)))
-		return gso == VIRTIO_NET_HDR_GSO_NONE;
-	/* a checksum inside the Ethernet header would rewrite what the bridge has looked at */
-	if (h->csum_start < ETHERNET_HEADER_LEN || (uint32_t)h->csum_start + h->csum_offset + 2 > frame_len)
-		return false;
-	o->csum = true;
-	o->csum_start = h->csum_start;
-	o->csum_offset = h->csum_offset;
-	if (gso == VIRTIO_NET_HDR_GSO_NONE)
-		return true;
-	if (h->gso_size == 0 || (gso != VIRTIO_NET_HDR_GSO_TCPV4 && gso != VIRTIO_NET_HDR_GSO_TCPV6))
-		return false;
-	o->gso = gso == VIRTIO_NET_HDR_GSO_TCPV4 ? PKT_GSO_TCP4 : PKT_GSO_TCP6;
-	o->ecn = h->gso_type & VIRTIO_NET_HDR_GSO_ECN;
-	o->gso_size = h->gso_size;
-	o->hdr_len = h->hdr_len;
-	return true;
-}
-
 /* Fills the packet from a chain; the body stays where it is. DROP_NONE, or why the frame is no good. */
 static enum drop pkt_fill(struct pkt *pkt, struct popped *c, uint32_t hdr_len)
 {
@@ -92,7 +68,7 @@ static enum drop pkt_fill(struct pkt *pkt, struct popped *c, uint32_t hdr_len)
 	if (unlikely(frame_len > PKT_LEN_MAX))
 		return DROP_RX_TOO_LONG;
 	segs_take(c, &hdr, hdr_len);
-	if (unlikely(!offload_of(&pkt->offload, &hdr.hdr, frame_len)))
+	if (unlikely(!vnet_parse(&pkt->offload, &hdr.hdr, frame_len)))
 		return DROP_RX_HEADER;
 	pkt->head_len = (uint16_t)min_u32(frame_len, PKT_HEAD_MAX);
 	segs_take(c, pkt->data, pkt->head_len);
@@ -134,7 +110,7 @@ static uint32_t pop_burst(struct vhost_port *vp, struct turn *turn, struct virtq
 			__builtin_prefetch(chain.segs[0].addr);
 			__builtin_prefetch(chain.segs[0].addr + CACHE_LINE);
 		}
-		virtq_push(vq, chain.head, 0);
+		virtq_push(vq, chain.buffer, 0);
 	}
 	return n;
 }

@@ -8,6 +8,7 @@
 #include "base/copy.h"
 #include "port/frame.h"
 #include "port/vhost_port.h"
+#include "port/vnet.h"
 
 #include <errno.h>
 #include <string.h>
@@ -19,7 +20,7 @@ struct planned {
 	const struct pkt *pkt;
 	uint8_t *addr;
 	uint32_t len; /* header and frame */
-	uint16_t head;
+	struct virtq_buffer buffer;
 };
 
 /* What one call of vhost_tx() works with. */
@@ -32,27 +33,6 @@ struct tx {
 static void count_drop(struct tx *tx, enum drop reason, uint32_t n)
 {
 	iface_count(&tx->counters->drops[reason], n);
-}
-
-static void hdr_of(struct virtio_net_hdr_mrg_rxbuf *h, const struct pkt_offload *o, uint16_t num_buffers)
-{
-	static const uint8_t gso_types[] = {
-		[PKT_GSO_NONE] = VIRTIO_NET_HDR_GSO_NONE,
-		[PKT_GSO_TCP4] = VIRTIO_NET_HDR_GSO_TCPV4,
-		[PKT_GSO_TCP6] = VIRTIO_NET_HDR_GSO_TCPV6,
-	};
-
-	*h = (struct virtio_net_hdr_mrg_rxbuf){.num_buffers = num_buffers};
-	if (likely(!o->csum))
-		return;
-	h->hdr.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM;
-	h->hdr.csum_start = o->csum_start;
-	h->hdr.csum_offset = o->csum_offset;
-	if (o->gso == PKT_GSO_NONE)
-		return;
-	h->hdr.gso_type = gso_types[o->gso] | (o->ecn ? VIRTIO_NET_HDR_GSO_ECN : 0);
-	h->hdr.gso_size = o->gso_size;
-	h->hdr.hdr_len = o->hdr_len;
 }
 
 /* --- the common case --- */
@@ -73,10 +53,10 @@ static bool plan_one(struct tx *tx, const struct pkt *pkt, struct planned *plan)
 	if (virtq_pop(tx->vq, &chain) <= 0)
 		return false;
 	if (unlikely(chain.n_write != 1 || seg.len < len)) {
-		virtq_unpop(tx->vq, 1);
+		virtq_unpop(tx->vq, chain.buffer.slots);
 		return false;
 	}
-	*plan = (struct planned){.pkt = pkt, .addr = seg.addr, .len = len, .head = chain.head};
+	*plan = (struct planned){.pkt = pkt, .addr = seg.addr, .len = len, .buffer = chain.buffer};
 	__builtin_prefetch(seg.addr, 1);
 	__builtin_prefetch(seg.addr + CACHE_LINE, 1);
 	return true;
@@ -102,7 +82,7 @@ static void copy_planned(struct tx *tx, const struct planned *plan)
 
 		virtq_log_written(tx->vq, &seg, 1, plan->len);
 	}
-	virtq_push(tx->vq, plan->head, plan->len);
+	virtq_push(tx->vq, plan->buffer, plan->len);
 }
 
 /* Sends plain packets from the front of the burst. Returns how many went. */
@@ -134,7 +114,8 @@ struct bunch {
 	uint32_t n_segs;
 	uint32_t n; /* buffers */
 	uint64_t room;
-	uint16_t heads[VHOST_TX_BUFFERS];
+	uint32_t slots; /* of the ring, that they hold */
+	struct virtq_buffer buffers[VHOST_TX_BUFFERS];
 	uint64_t lens[VHOST_TX_BUFFERS]; /* room in each */
 };
 
@@ -154,7 +135,8 @@ static enum drop take_buffer(struct tx *tx, struct bunch *b)
 	}
 	/* a receive buffer has nothing to read; what is there all the same is not ours to write */
 	memmove(chain.segs, chain.segs + chain.n_read, chain.n_write * sizeof(*chain.segs));
-	b->heads[b->n] = chain.head;
+	b->buffers[b->n] = chain.buffer;
+	b->slots += chain.buffer.slots;
 	b->lens[b->n++] = chain.write_len;
 	b->n_segs += chain.n_write;
 	b->room += chain.write_len;
@@ -169,11 +151,12 @@ static enum drop take_buffers(struct tx *tx, struct bunch *b, uint64_t len)
 
 	b->n_segs = 0;
 	b->n = 0;
+	b->slots = 0;
 	b->room = 0;
 	while (b->room < len && drop == DROP_NONE)
 		drop = b->n < max ? take_buffer(tx, b) : DROP_TX_TOO_LONG;
 	if (drop != DROP_NONE)
-		virtq_unpop(tx->vq, b->n);
+		virtq_unpop(tx->vq, b->slots);
 	return drop;
 }
 
@@ -197,7 +180,7 @@ static void push_buffers(struct tx *tx, const struct bunch *b, uint64_t len)
 	for (uint32_t i = 0; i < b->n; i++) {
 		uint64_t part = min_u64(b->lens[i], len);
 
-		virtq_push(tx->vq, b->heads[i], (uint32_t)part);
+		virtq_push(tx->vq, b->buffers[i], (uint32_t)part);
 		len -= part;
 	}
 }
@@ -212,7 +195,7 @@ static enum drop send_frame(struct tx *tx, const struct frame *f)
 
 	if (drop != DROP_NONE)
 		return drop;
-	hdr_of(&hdr, &f->offload, (uint16_t)b.n);
+	vnet_build(&hdr, &f->offload, (uint16_t)b.n);
 	put_hdr(&b, &hdr, hdr_len);
 	iface_count(&tx->counters->copied_bytes, frame_copy(f, b.segs, b.n_segs, hdr_len));
 	push_buffers(tx, &b, hdr_len + frame_len);

@@ -68,16 +68,36 @@ struct vhost_device {
 	void (*set_features)(void *device, uint64_t features);
 	/* A front-end is there, or has gone (rings are unpublished already). May be NULL. */
 	void (*connected)(void *device, bool connected);
+
+	/* All below may be NULL, as long as the protocol feature that leads there is not offered. 0 or -errno each. */
+
+	/* CONFIG: the device's configuration space, offset + len is at most config_size. */
+	int (*get_config)(void *device, uint32_t offset, uint32_t len, uint8_t *out);
+	int (*set_config)(void *device, uint32_t offset, uint32_t len, const uint8_t *bytes);
+	/*
+	 * A message that only this kind of device understands (enum vhost_user_request: SEND_RARP, NET_SET_MTU,
+	 * GPU_SET_SOCKET). fd is -1, or the device's from now on.
+	 */
+	int (*message)(void *device, uint32_t request, uint64_t value, int fd);
+	/* The front-end kicks by a message (INBAND_NOTIFICATIONS): look at ring idx, which is published. */
+	void (*kick)(void *device, uint32_t idx);
+	/* RESET_DEVICE, or status 0: no ring is published, forget what the driver has set. */
+	void (*reset)(void *device);
+	/* DEVICE_STATE, all rings stopped: what a migrating device must not lose. *blob is free()d by the caller. */
+	int (*save)(void *device, void **blob, size_t *len);
+	int (*load)(void *device, const void *blob, size_t len);
 };
 
 struct vhost_backend_config {
-	const char *path;   /* copied */
-	bool server;        /* listen at path; otherwise connect to it, again and again until it works */
-	mode_t mode;        /* of the socket file, server only */
-	uint64_t features;  /* offered device features; 26 and 30 are added by the engine */
-	uint32_t n_rings;   /* at most VHOST_MAX_RINGS */
-	uint32_t queue_num; /* answer to GET_QUEUE_NUM; for a network device pairs of rings */
-	const char *name;   /* for log lines, copied */
+	const char *path;  /* copied */
+	bool server;       /* listen at path; otherwise connect to it, again and again until it works */
+	mode_t mode;       /* of the socket file, server only */
+	uint64_t features; /* offered device features; 26 and 30 are added by the engine */
+	uint64_t protocol_features; /* those that the device answers for; the engine adds its own */
+	uint32_t config_size;       /* of the configuration space; 0: there is none */
+	uint32_t n_rings;           /* at most VHOST_MAX_RINGS */
+	uint32_t queue_num;         /* answer to GET_QUEUE_NUM; for a network device pairs of rings */
+	const char *name;           /* for log lines, copied */
 	const struct vhost_device *ops;
 	void *device;
 };

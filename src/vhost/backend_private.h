@@ -30,7 +30,6 @@ struct ring_fd {
  *	   ^                                                                          |
  *	   +------------------------ GET_VRING_BASE, end of connection ---------------+
  *
- * shared.vq.next_avail is the ring's base whether it runs or not.
  */
 struct ring {
 	struct vhost_ring shared;
@@ -40,6 +39,7 @@ struct ring {
 	bool reported; /* that it broke */
 	bool has_addr;
 	uint32_t size;
+	uint32_t base; /* where it goes on, while it is paused or stopped */
 	struct ring_fd call, err;
 	struct vhost_user_ring_addr addr;
 };

@@ -129,7 +129,7 @@ void fake_device_fill(struct fake_device *d, uint32_t idx, uint32_t n, uint32_t 
 		memset(segs[0].addr, 0x5a, len);
 		if (q->log)
 			virtq_log_written(q, segs, 1, len);
-		virtq_push(q, chain.head, len);
+		virtq_push(q, chain.buffer, len);
 	}
 	virtq_flush(&d->rings[idx]->vq);
 }

@@ -51,26 +51,12 @@ void rings_pause(struct vhost_backend *b, uint64_t which)
 	b->ops->quiesce(b->device);
 	for (uint32_t i = 0; i < b->n_rings; i++)
 		if (paused & BIT(i))
-			virtq_stop(&b->rings[i].shared.vq);
+			b->rings[i].base = virtq_stop(&b->rings[i].shared.vq);
 }
 
 static bool ring_can_run(const struct vhost_backend *b, const struct ring *r)
 {
 	return r->started && r->size > 0 && r->has_addr && b->mem;
-}
-
-/*
- * Where a started ring goes on. Buffers are returned in the order in which they were taken, and all of them
- * before a ring stops, so whatever lies between the used index and the front-end's base was lost: either a
- * back-end died with it (take it again), or the base is from long ago (virtio-user sends 0 after a reconnect,
- * into a ring that has moved on). In both cases the used index is right. A base that differs from a used
- * index which makes no sense is all that is left to believe.
- */
-static uint16_t ring_first_avail(const struct virtq *q)
-{
-	uint16_t avail = virtq_load16(&q->avail->idx, __ATOMIC_ACQUIRE);
-
-	return (uint16_t)(avail - q->next_used) <= q->size ? q->next_used : q->next_avail;
 }
 
 /* Before virtq_start(): the start itself writes to the used ring, and that is logged too. */
@@ -88,7 +74,8 @@ static int ring_run(struct vhost_backend *b, struct ring *r, struct message *m)
 	struct virtq *q = &r->shared.vq;
 	struct virtq_setup setup = {
 		.size = r->size,
-		.next_avail = q->next_avail,
+		.base = r->base,
+		.fresh = r->fresh,
 		.desc_uaddr = r->addr.desc,
 		.avail_uaddr = r->addr.avail,
 		.used_uaddr = r->addr.used,
@@ -103,15 +90,9 @@ static int ring_run(struct vhost_backend *b, struct ring *r, struct message *m)
 	const char *why;
 
 	ring_set_log(b, r);
-	if (virtq_start(q, b->mem, &setup, &why) < 0) {
-		virtq_stop(q);
+	if (virtq_start(q, b->mem, &setup, &why) < 0)
 		return message_refuse(m, -EINVAL, "ring %u cannot run: %s", r->shared.idx, why);
-	}
 	q->error = error;
-	if (r->fresh) {
-		q->next_avail = ring_first_avail(q);
-		q->avail_seen = q->next_avail;
-	}
 	r->published = true;
 	b->ops->publish(b->device, r->shared.idx, &r->shared);
 	r->fresh = false;

@@ -78,7 +78,7 @@ int handle_set_vring_base(struct vhost_backend *b, struct message *m)
 		return message_refuse(m, -EINVAL, "base %u is no index of a split ring", base);
 	if (check_stopped(r, m) < 0)
 		return -EBUSY;
-	r->shared.vq.next_avail = (uint16_t)base;
+	r->base = base;
 	return 0;
 }
 
@@ -98,7 +98,7 @@ int handle_get_vring_base(struct vhost_backend *b, struct message *m)
 	rings_pause(b, RING_ONLY(r));
 	r->started = false;
 	replace_kick(r, -1);
-	m->payload.state.num = r->shared.vq.next_avail;
+	m->payload.state.num = r->base;
 	return 0;
 }
 

@@ -55,6 +55,20 @@ static size_t used_ring_len(uint32_t size)
 	return sizeof(struct vring_used) + size * sizeof(struct vring_used_elem) + sizeof(__virtio16);
 }
 
+/*
+ * Where a ring that starts anew goes on. Buffers are returned in the order in which they were taken, and all of them
+ * before a ring stops, so whatever lies between the used index and the front-end's base was lost: either a
+ * back-end died with it (take it again), or the base is from long ago (virtio-user sends 0 after a reconnect,
+ * into a ring that has moved on). In both cases the used index is right. A base that differs from a used
+ * index which makes no sense is all that is left to believe.
+ */
+static uint16_t first_avail(const struct virtq *q, uint16_t base)
+{
+	uint16_t avail = virtq_load16(&q->avail->idx, __ATOMIC_ACQUIRE);
+
+	return (uint16_t)(avail - q->next_used) <= q->size ? q->next_used : base;
+}
+
 int virtq_start(struct virtq *q, const struct gmem *mem, const struct virtq_setup *setup, const char **why)
 {
 	uint32_t size = setup->size;
@@ -76,9 +90,9 @@ int virtq_start(struct virtq *q, const struct gmem *mem, const struct virtq_setu
 	q->hint = NULL;
 	q->size = (uint16_t)size;
 	q->mask = (uint16_t)(size - 1);
-	q->next_avail = setup->next_avail;
-	q->avail_seen = q->next_avail;
 	q->next_used = virtq_load16(&q->used->idx, __ATOMIC_RELAXED);
+	q->next_avail = setup->fresh ? first_avail(q, (uint16_t)setup->base) : (uint16_t)setup->base;
+	q->avail_seen = q->next_avail;
 	q->flushed_used = q->next_used;
 	q->event_idx = setup->features & (1ull << VIRTIO_RING_F_EVENT_IDX);
 	q->indirect = setup->features & (1ull << VIRTIO_RING_F_INDIRECT_DESC);
@@ -92,13 +106,14 @@ int virtq_start(struct virtq *q, const struct gmem *mem, const struct virtq_setu
 	return 0;
 }
 
-void virtq_stop(struct virtq *q)
+uint32_t virtq_stop(struct virtq *q)
 {
-	virtq_publish(
-		q); /* taken away in the middle of a turn, the owner could not; a start calls the guest */
+	/* taken away in the middle of a turn, the owner could not; a start calls the guest */
+	virtq_publish(q);
 	q->size = 0;
 	q->avail_seen = q->next_avail;
 	q->log = NULL;
+	return q->next_avail;
 }
 
 uint32_t virtq_refresh(struct virtq *q)
@@ -220,14 +235,15 @@ int virtq_pop(struct virtq *q, struct virtq_chain *c)
 
 	if (virtq_available(q, 1) == 0)
 		return 0;
-	c->head = virtq_load16(&q->avail->ring[q->next_avail & q->mask], __ATOMIC_RELAXED);
-	if (unlikely(c->head >= q->size))
+	c->buffer.id = virtq_load16(&q->avail->ring[q->next_avail & q->mask], __ATOMIC_RELAXED);
+	c->buffer.slots = 1;
+	if (unlikely(c->buffer.id >= q->size))
 		return virtq_break(q, VIRTQ_HEAD_RANGE);
 	c->n_read = 0;
 	c->n_write = 0;
 	c->read_len = 0;
 	c->write_len = 0;
-	d = desc_read(q->desc, c->head);
+	d = desc_read(q->desc, c->buffer.id);
 	if (likely(!(d.flags & (VRING_DESC_F_NEXT | VRING_DESC_F_INDIRECT))))
 		err = chain_add(q, c, &d);
 	else
@@ -240,9 +256,11 @@ int virtq_pop(struct virtq *q, struct virtq_chain *c)
 	return 1;
 }
 
-uint16_t virtq_skip(struct virtq *q)
+struct virtq_buffer virtq_skip(struct virtq *q)
 {
-	return virtq_load16(&q->avail->ring[q->next_avail++ & q->mask], __ATOMIC_RELAXED) & q->mask;
+	uint16_t head = virtq_load16(&q->avail->ring[q->next_avail++ & q->mask], __ATOMIC_RELAXED);
+
+	return (struct virtq_buffer){.id = head & q->mask, .slots = 1};
 }
 
 void virtq_log_written(struct virtq *q, const struct virtq_seg *segs, uint32_t n, uint64_t len)

@@ -57,13 +57,19 @@ struct virtq_seg {
 	uint32_t len;
 };
 
+/* What it takes to give a buffer back. */
+struct virtq_buffer {
+	uint16_t id;    /* of the chain's head, or in a packed ring the driver's buffer id */
+	uint16_t slots; /* places it holds in the ring: 1, or in a packed ring one for each descriptor */
+};
+
 /* One buffer of the guest. The caller provides segs[max]; readable pieces come first, then writable ones. */
 struct virtq_chain {
 	struct virtq_seg *segs;
 	uint32_t max;
 	uint32_t n_read, n_write;
 	uint64_t read_len, write_len;
-	uint16_t head;
+	struct virtq_buffer buffer;
 };
 
 struct virtq {
@@ -98,7 +104,12 @@ struct virtq {
 /* Where control wants the queue. Addresses are the front-end's. */
 struct virtq_setup {
 	uint32_t size;
-	uint16_t next_avail;
+	uint32_t base; /* as SET_VRING_BASE carries it */
+	/*
+	 * The ring starts anew, so what the guest's memory says of our last life counts more than base: a back-end
+	 * died with buffers it had taken, or the base is from long ago. Otherwise: go on exactly at base.
+	 */
+	bool fresh;
 	uint64_t desc_uaddr, avail_uaddr, used_uaddr;
 	uint64_t features;   /* VIRTIO_RING_F_* are looked at */
 	int call_fd, err_fd; /* stay the caller's */
@@ -106,12 +117,12 @@ struct virtq_setup {
 };
 
 /*
- * Checks and translates, and takes up work at setup->next_avail and the guest's used->idx. 0, or -EINVAL with a
- * sentence in *why. mem must outlive the queue's work; counters survive a restart.
+ * Checks and translates, and takes up work at setup->base. 0, or -EINVAL with a sentence in *why. mem must outlive the
+ * queue's work; counters survive a restart.
  */
 int virtq_start(struct virtq *q, const struct gmem *mem, const struct virtq_setup *setup, const char **why);
-/* The owner has let go of the queue: what it pushed is flushed. Keeps next_avail for GET_VRING_BASE. */
-void virtq_stop(struct virtq *q);
+/* The owner has let go of the queue: what it pushed is flushed. Returns the base at which to go on. */
+uint32_t virtq_stop(struct virtq *q);
 
 /* Marks the queue broken; the first reason stays. Signals err_fd. Always returns -EPROTO. */
 int virtq_break(struct virtq *q, enum virtq_error error);
@@ -150,23 +161,23 @@ static inline void virtq_prefetch(const struct virtq *q, uint32_t i)
  */
 int virtq_pop(struct virtq *q, struct virtq_chain *chain);
 
-/* Takes the next buffer unseen, to be pushed back as it is; one must be available. Returns its head. */
-uint16_t virtq_skip(struct virtq *q);
+/* Takes the next buffer unseen, to be pushed back as it is; one must be available. */
+struct virtq_buffer virtq_skip(struct virtq *q);
 
-/* Gives the last n taken buffers back to the avail side: they were not used. Newest first, none pushed since. */
-static inline void virtq_unpop(struct virtq *q, uint32_t n)
+/* Gives the buffers taken last, which hold that many slots, back to the avail side: none was pushed since. */
+static inline void virtq_unpop(struct virtq *q, uint32_t slots)
 {
-	q->next_avail = (uint16_t)(q->next_avail - n);
+	q->next_avail = (uint16_t)(q->next_avail - slots);
 	if (unlikely(q->error != VIRTQ_OK))
 		q->avail_seen = q->next_avail; /* a broken queue offers nothing */
 }
 
 /* Returns a buffer with len bytes written; the guest sees it after virtq_flush(). */
-static inline void virtq_push(struct virtq *q, uint16_t head, uint32_t len)
+static inline void virtq_push(struct virtq *q, struct virtq_buffer buffer, uint32_t len)
 {
 	struct vring_used_elem *e = &q->used->ring[q->next_used++ & q->mask];
 
-	__atomic_store_n(&e->id, head, __ATOMIC_RELAXED);
+	__atomic_store_n(&e->id, buffer.id, __ATOMIC_RELAXED);
 	__atomic_store_n(&e->len, len, __ATOMIC_RELAXED);
 }
 

@@ -192,7 +192,7 @@ static void work(struct bed *bed)
 			if (ring->vq.log)
 				virtq_log_written(
 					&ring->vq, segs + chain.n_read, chain.n_write, chain.write_len);
-			virtq_push(&ring->vq, chain.head, (uint32_t)chain.write_len);
+			virtq_push(&ring->vq, chain.buffer, (uint32_t)chain.write_len);
 		}
 		virtq_flush(&ring->vq);
 		virtq_arm(&ring->vq);

@@ -70,7 +70,7 @@ static void serve(struct bed *bed, struct vhost_ring *ring)
 			memset(segs[i].addr, segs[i].addr[0] + 1, segs[i].len);
 		if (ring->vq.log)
 			virtq_log_written(&ring->vq, segs, chain.n_write, chain.write_len);
-		virtq_push(&ring->vq, chain.head, (uint32_t)chain.write_len);
+		virtq_push(&ring->vq, chain.buffer, (uint32_t)chain.write_len);
 		__atomic_fetch_add(&bed->served, 1, __ATOMIC_RELAXED);
 	}
 	virtq_flush(&ring->vq);

@@ -94,7 +94,7 @@ void guest_create(struct guest *g, const struct guest_config *config)
 	assert_true(g->mem != MAP_FAILED);
 	for (uint32_t i = 0; i < GUEST_QUEUES; i++) {
 		queue_map(g, &g->queues[i]);
-		g->rings[i].vq.next_avail = config->start;
+		g->bases[i] = config->start;
 	}
 }
 
@@ -137,7 +137,7 @@ static void ring_start(struct guest *g, uint32_t idx)
 	const struct virtq_setup setup = {
 		.size = q->size,
 		/* what GET_VRING_BASE said when the ring was stopped is what SET_VRING_BASE says now */
-		.next_avail = ring->vq.next_avail,
+		.base = g->bases[idx],
 		.desc_uaddr = UADDR + q->desc_gpa,
 		.avail_uaddr = UADDR + q->avail_gpa,
 		.used_uaddr = UADDR + q->used_gpa,
@@ -173,7 +173,7 @@ void guest_disconnect(struct guest *g)
 	engine_disconnect(g->backend);
 	g->backend = NULL;
 	for (uint32_t i = 0; i < GUEST_QUEUES; i++)
-		virtq_stop(&g->rings[i].vq);
+		g->bases[i] = virtq_stop(&g->rings[i].vq);
 	gmem_destroy(g->gmem);
 	g->gmem = NULL;
 }

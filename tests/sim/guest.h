@@ -84,6 +84,7 @@ struct guest {
 	struct vhost_backend *backend; /* NULL: not connected */
 	struct gmem *gmem;
 	struct vhost_ring rings[GUEST_QUEUES];
+	uint32_t bases[GUEST_QUEUES]; /* of rings that do not run */
 	struct dirty_log log;
 };
 

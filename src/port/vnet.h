@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * vnet - the header that virtio-net puts before each frame (virtio 1.2, 5.1.6), and what the features mean for it.
+ * Both ends of a ring use it: what a guest sends us and what a back-end sends to us is equally little trusted.
+ */
+#ifndef GINNEL_PORT_VNET_H
+#define GINNEL_PORT_VNET_H
+
+#include "pkt/pkt.h"
+
+#include <linux/virtio_net.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* virtio 1.2, 5.1.6.1: with num_buffers, or without it when neither MRG_RXBUF nor VERSION_1 was negotiated. */
+#define VNET_HDR_LEN        sizeof(struct virtio_net_hdr_mrg_rxbuf)
+#define VNET_HDR_LEN_LEGACY sizeof(struct virtio_net_hdr)
+
+uint16_t vnet_hdr_len(uint64_t features);
+
+/* What a frame's receiver accepts undone, as enum frame_cap bits: a driver by the GUEST_ bits, a device by the HOST_ bits. */
+uint32_t vnet_guest_caps(uint64_t features);
+uint32_t vnet_host_caps(uint64_t features);
+
+/* What a header says of a frame, checked against the frame (5.1.6.2). False: it contradicts itself. */
+bool vnet_parse(struct pkt_offload *o, const struct virtio_net_hdr *h, uint32_t frame_len);
+void vnet_build(struct virtio_net_hdr_mrg_rxbuf *h, const struct pkt_offload *o, uint16_t num_buffers);
+
+#endif
