@@ -19,12 +19,6 @@
 #include "vhost/link.h"
 #include "vhost/message.h"
 
-/* What we signal the front-end through. */
-struct ring_fd {
-	int fd; /* -1: none */
-	bool is_socket;
-};
-
 /*
  *	stopped --SET_VRING_KICK--> started --size, addresses and memory known--> published
  *	   ^                                                                          |
@@ -40,7 +34,7 @@ struct ring {
 	bool has_addr;
 	uint32_t size;
 	uint32_t base; /* where it goes on, while it is paused or stopped */
-	struct ring_fd call, err;
+	struct bell call, err;
 	struct vhost_user_ring_addr addr;
 };
 
@@ -95,8 +89,8 @@ int rings_run(struct vhost_backend *b, uint64_t which, struct message *m);
 void ring_init(struct ring *r, uint32_t idx);
 /* Back to the first day; it must be paused. */
 void ring_reset(struct ring *r);
-/* Closes what is there. */
-void ring_fd_replace(struct ring_fd *old, struct ring_fd with);
+/* Closes the descriptor that is there. */
+void ring_bell_replace(struct bell *old, struct bell with);
 
 void log_unmap(struct log_map *log);
 
