@@ -21,11 +21,23 @@ void ring_init(struct ring *r, uint32_t idx)
 	};
 }
 
-void ring_reset(struct ring *r)
+void ring_kick_replace(struct ring *r, int fd)
 {
-	ASSERT(!r->published);
 	if (r->shared.kick_fd >= 0)
 		foreign_close(r->shared.kick_fd);
+	r->shared.kick_fd = fd;
+}
+
+void ring_stop(struct ring *r)
+{
+	ASSERT(!r->published);
+	ring_kick_replace(r, -1);
+	r->started = false;
+}
+
+void ring_reset(struct ring *r)
+{
+	ring_stop(r);
 	ring_bell_replace(&r->call, bell_none());
 	ring_bell_replace(&r->err, bell_none());
 	ring_init(r, r->shared.idx);

@@ -82,13 +82,6 @@ int handle_set_vring_base(struct vhost_backend *b, struct message *m)
 	return 0;
 }
 
-static void replace_kick(struct ring *r, int fd)
-{
-	if (r->shared.kick_fd >= 0)
-		foreign_close(r->shared.kick_fd);
-	r->shared.kick_fd = fd;
-}
-
 int handle_get_vring_base(struct vhost_backend *b, struct message *m)
 {
 	struct ring *r = ring_at(b, m, m->payload.state.index);
@@ -96,8 +89,7 @@ int handle_get_vring_base(struct vhost_backend *b, struct message *m)
 	if (!r)
 		return -EINVAL;
 	rings_pause(b, RING_ONLY(r));
-	r->started = false;
-	replace_kick(r, -1);
+	ring_stop(r);
 	m->payload.state.num = r->base;
 	return 0;
 }
@@ -130,7 +122,7 @@ int handle_set_vring_kick(struct vhost_backend *b, struct message *m)
 	if (m->cargo.n_fds > 0 && foreign_kind(m->cargo.fds[0]) != FOREIGN_EVENTFD)
 		return message_refuse(m, -EINVAL, "file descriptor is not an eventfd");
 	rings_pause(b, RING_ONLY(r));
-	replace_kick(r, message_take_fd(m));
+	ring_kick_replace(r, message_take_fd(m));
 	if (!r->started) {
 		r->started = true;
 		r->fresh = true;
