@@ -82,7 +82,7 @@ static int on_message(void *arg, struct message *m)
 	return message_handle(b, m);
 }
 
-static const struct conn_events conn_events = {.message = on_message, .ended = on_ended};
+static const struct conn_events conn_events = {.peer = "front-end", .message = on_message, .ended = on_ended};
 
 static void on_opened(void *arg, int fd)
 {
