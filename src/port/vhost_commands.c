@@ -82,17 +82,17 @@ static json_t *bits_json(uint64_t bits, const char *(*name)(unsigned bit))
 
 static json_t *regions_json(const struct gmem *mem)
 {
+	const char *state = mem && gmem_lost(mem) ? "lost" : "mapped";
 	json_t *regions = json_array();
 
 	for (uint32_t i = 0; mem && i < mem->n; i++) {
-		const struct gmem_region *r = &mem->regions[i];
+		const struct gmem_region *r = mem->regions[i];
 
-		json_array_append_new(
-			regions, json_pack("{s:s, s:I, s:I, s:I, s:I, s:I}", "state",
-					 gmem_lost(mem) ? "lost" : "mapped", "guest_phys_addr",
-					 (json_int_t)r->gpa, "memory_size", (json_int_t)r->size,
-					 "userspace_addr", (json_int_t)r->uaddr, "mmap_offset",
-					 (json_int_t)r->offset, "mmap_addr", (json_int_t)(uintptr_t)r->hva));
+		json_array_append_new(regions,
+			json_pack("{s:s, s:I, s:I, s:I, s:I, s:I}", "state", state, "guest_phys_addr",
+				(json_int_t)r->gpa, "memory_size", (json_int_t)r->size, "userspace_addr",
+				(json_int_t)r->uaddr, "mmap_offset", (json_int_t)r->offset, "mmap_addr",
+				(json_int_t)(uintptr_t)r->hva));
 	}
 	return regions;
 }
