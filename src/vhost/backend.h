@@ -36,12 +36,15 @@
 
 #define VHOST_MAX_RINGS 64
 
-/* Protocol feature bits of this engine (specification of vhost-user, "Protocol features"). */
+/* Protocol feature bits of both roles (specification of vhost-user, "Protocol features"). */
 enum vhost_protocol_feature {
 	VHOST_USER_PROTOCOL_F_MQ = 0,
 	VHOST_USER_PROTOCOL_F_LOG_SHMFD = 1,
 	VHOST_USER_PROTOCOL_F_REPLY_ACK = 3,
 	VHOST_USER_PROTOCOL_F_BACKEND_REQ = 5,
+	VHOST_USER_PROTOCOL_F_CONFIG = 9,
+	VHOST_USER_PROTOCOL_F_INBAND_NOTIFICATIONS = 14,
+	VHOST_USER_PROTOCOL_F_STATUS = 16,
 };
 
 #define VHOST_F_LOG_ALL                26

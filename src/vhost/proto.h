@@ -5,7 +5,7 @@
  *	header {request, flags, size}, then size bytes of payload;
  *	file descriptors ride on the header's first byte
  *
- * Both ends are on one machine: everything is in host order. Only what the back-end role uses is here.
+ * Both ends are on one machine: everything is in host order.
  */
 #ifndef GINNEL_VHOST_PROTO_H
 #define GINNEL_VHOST_PROTO_H
@@ -35,6 +35,15 @@ enum vhost_user_request {
 	VHOST_USER_GET_QUEUE_NUM = 17,
 	VHOST_USER_SET_VRING_ENABLE = 18,
 	VHOST_USER_SET_BACKEND_REQ_FD = 21,
+	VHOST_USER_SET_STATUS = 39,
+	VHOST_USER_GET_STATUS = 40,
+};
+
+/* "Back-end message types", on the socket of SET_BACKEND_REQ_FD */
+enum vhost_user_backend_request {
+	VHOST_USER_BACKEND_CONFIG_CHANGE_MSG = 2,
+	VHOST_USER_BACKEND_VRING_CALL = 4,
+	VHOST_USER_BACKEND_VRING_ERR = 5,
 };
 
 /* "Header" */
