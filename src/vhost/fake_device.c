@@ -44,7 +44,7 @@ static void on_set_features(void *device, uint64_t features)
 	assert_true(d->connected);
 	for (uint32_t i = 0; i < VHOST_MAX_RINGS; i++)
 		assert_null(d->rings[i]);
-	assert_int_equal(features & ~FAKE_FEATURES, 0);
+	assert_int_equal(features & ~FAKE_OFFERED, 0);
 	d->features = features;
 	d->features_set++;
 }
@@ -70,7 +70,7 @@ static void open_as(struct fake_device *d, uint32_t n_rings, bool server)
 	struct vhost_backend_config config = {
 		.server = server,
 		.mode = 0600,
-		.features = FAKE_FEATURES,
+		.features = FAKE_OFFERED,
 		.n_rings = n_rings,
 		.queue_num = n_rings / 2,
 		.name = "fake",
