@@ -35,6 +35,7 @@ static void backend_reset(struct vhost_backend *b)
 	for (uint32_t i = 0; i < b->n_rings; i++)
 		ring_reset(&b->rings[i]);
 	request_close(b);
+	state_reset(b);
 	log_unmap(&b->log);
 	gmem_destroy(b->mem);
 	b->mem = NULL;
@@ -160,6 +161,7 @@ int vhost_backend_create(
 	}
 	b->loop = loop;
 	request_init(b);
+	state_init(b);
 	b->ops = config->ops;
 	b->device = config->device;
 	b->features_offered = config->features | BIT(VHOST_F_LOG_ALL) | BIT(VHOST_USER_F_PROTOCOL_FEATURES);

@@ -11,6 +11,7 @@
  *	log.c           SET_LOG_BASE
  *	ring.c          what a ring is and when it runs: the dance
  *	ring_message.c  the messages that change one ring
+ *	state.c         the device's state, for migration
  *	request.c       what we tell the front-end unasked
  */
 #ifndef GINNEL_VHOST_BACKEND_PRIVATE_H
@@ -62,6 +63,17 @@ struct request_channel {
 	bool config_missed;
 };
 
+/* The device's state on its way; see state.c. */
+struct state_transfer {
+	int fd; /* -1: nothing is on its way */
+	struct loop_watch watch;
+	bool saving;
+	uint8_t *bytes;
+	size_t len;  /* of all there is to send; or of the room there is */
+	size_t done; /* sent, or received */
+	int verdict; /* of the last one, for CHECK_DEVICE_STATE: 0 or -errno */
+};
+
 struct vhost_backend {
 	struct loop *loop;
 	struct link link;
@@ -79,6 +91,7 @@ struct vhost_backend {
 	uint64_t features, protocol_features;
 	uint8_t device_status;
 	struct request_channel request;
+	struct state_transfer transfer;
 	struct gmem *mem;
 	struct log_map log;
 	struct ring rings[VHOST_MAX_RINGS];
@@ -117,6 +130,13 @@ void ring_reset(struct ring *r);
 void ring_bell_replace(struct bell *old, struct bell with);
 void ring_kick_replace(struct ring *r, int fd);
 
+/* "Suspended": none is started. */
+bool rings_stopped(const struct vhost_backend *b);
+
+void state_init(struct vhost_backend *b);
+/* Breaks off what is on its way. */
+void state_reset(struct vhost_backend *b);
+
 void request_init(struct vhost_backend *b);
 /* No ring is published. */
 void request_close(struct vhost_backend *b);
@@ -154,6 +174,8 @@ int handle_get_max_mem_slots(struct vhost_backend *b, struct message *m);
 int handle_add_mem_reg(struct vhost_backend *b, struct message *m);
 int handle_rem_mem_reg(struct vhost_backend *b, struct message *m);
 int handle_vring_kick(struct vhost_backend *b, struct message *m);
+int handle_set_device_state_fd(struct vhost_backend *b, struct message *m);
+int handle_check_device_state(struct vhost_backend *b, struct message *m);
 int handle_set_status(struct vhost_backend *b, struct message *m);
 int handle_get_status(struct vhost_backend *b, struct message *m);
 int handle_reset_device(struct vhost_backend *b, struct message *m);

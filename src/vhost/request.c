@@ -52,20 +52,12 @@ static void repeat_rings(struct vhost_backend *b)
 	}
 }
 
-/* All rings stopped is a device suspended, which says nothing. */
-static bool suspended(const struct vhost_backend *b)
-{
-	for (uint32_t i = 0; i < b->n_rings; i++)
-		if (b->rings[i].started)
-			return false;
-	return true;
-}
-
+/* A suspended device says nothing. */
 static void repeat_config(struct vhost_backend *b)
 {
 	struct bell bell;
 
-	if (!b->request.config_missed || b->request.fd < 0 || suspended(b) ||
+	if (!b->request.config_missed || b->request.fd < 0 || rings_stopped(b) ||
 		!negotiated(b, VHOST_USER_PROTOCOL_F_CONFIG))
 		return;
 	b->request.config_missed = false;

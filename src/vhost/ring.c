@@ -54,6 +54,14 @@ void ring_start(struct ring *r)
 	r->reported = false;
 }
 
+bool rings_stopped(const struct vhost_backend *b)
+{
+	for (uint32_t i = 0; i < b->n_rings; i++)
+		if (b->rings[i].started)
+			return false;
+	return true;
+}
+
 void rings_pause(struct vhost_backend *b, uint64_t which)
 {
 	uint64_t paused = 0;
