@@ -83,11 +83,20 @@ static void vhost_connected(void *device, bool connected)
 		port_rx_stop(&vp->port, q);
 }
 
+static void vhost_kick(void *device, uint32_t idx)
+{
+	struct vhost_port *vp = device;
+
+	if (idx % 2 == 1)
+		waker_wake(vp->port.rx_waker[idx / 2]);
+}
+
 static const struct vhost_device device_ops = {
 	.publish = vhost_publish,
 	.quiesce = vhost_quiesce,
 	.set_features = vhost_set_features,
 	.connected = vhost_connected,
+	.kick = vhost_kick,
 };
 
 static void vhost_tick(struct port *port)

@@ -159,7 +159,7 @@ bool vhost_rx_arm(struct port *port, uint32_t queue)
 
 	if (!ring || ring->vq.error != VIRTQ_OK)
 		return false;
-	return virtq_arm(&ring->vq) || ring->kick_fd < 0;
+	return virtq_arm(&ring->vq) || (ring->kick_fd < 0 && !ring->kick_by_message);
 }
 
 void vhost_rx_disarm(struct port *port, uint32_t queue)
