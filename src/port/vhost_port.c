@@ -30,9 +30,8 @@
 		BIT(VIRTIO_NET_F_CTRL_MAC_ADDR) | BIT(VIRTIO_NET_F_CTRL_GUEST_OFFLOADS))
 
 /* Announcing, and the MTU that the front-end promised; a configuration space for those that have none themselves. */
-#define VHOST_PORT_PROTOCOL_FEATURES                                        \
-	(BIT(VHOST_USER_PROTOCOL_F_RARP) | BIT(VHOST_USER_PROTOCOL_F_MTU) | \
-		BIT(VHOST_USER_PROTOCOL_F_CONFIG) | BIT(VHOST_USER_PROTOCOL_F_RESET_DEVICE))
+#define VHOST_PORT_PROTOCOL_FEATURES \
+	(BIT(VHOST_USER_PROTOCOL_F_RARP) | BIT(VHOST_USER_PROTOCOL_F_MTU) | BIT(VHOST_USER_PROTOCOL_F_CONFIG))
 
 /* What the guest receives on: workers find it by its bit. */
 static void publish_tx(struct vhost_port *vp, uint32_t pair, struct vhost_ring *ring)
