@@ -120,6 +120,23 @@ TEST(requests_that_are_not_known_are_refused_if_an_answer_is_wanted)
 	bed_close(&bed);
 }
 
+TEST(requests_of_the_wrong_size)
+{
+	struct bed bed;
+
+	bed_open(&bed);
+	for (uint32_t size = 0; size < 8; size++)
+		assert_int_equal(fake_back_ask(&bed.back, VRING_CALL, "1234567", size), 1);
+	assert_int_equal(fake_back_ask(&bed.back, CONFIG_CHANGE, "1234567", 1), 1);
+	assert_int_equal(fake_back_ask(&bed.back, CONFIG_CHANGE, "1234567", 8), 1);
+	assert_int_equal(bed.driver.config_changes, 0);
+	fake_back_serve(&bed.back, FAKE_BACK_ALL);
+	for (uint32_t size = 0; size < 8; size++)
+		assert_int_equal(fake_back_ask(&bed.back, VRING_CALL, "\0\0\0\0\0\0\0", size), 1);
+	check_alive(&bed);
+	bed_close(&bed);
+}
+
 TEST(calls_for_rings_that_are_not_there)
 {
 	static const uint32_t rings[] = {0, 4, 63, 64, 255, 256, 0x10000, UINT32_MAX};
@@ -289,7 +306,7 @@ TEST(a_call_by_message_through_a_descriptor_that_blocks)
 
 TESTS(cmocka_unit_test(requests_of_every_kind_with_descriptors),
 	cmocka_unit_test(requests_that_are_not_known_are_refused_if_an_answer_is_wanted),
-	cmocka_unit_test(calls_for_rings_that_are_not_there),
+	cmocka_unit_test(requests_of_the_wrong_size), cmocka_unit_test(calls_for_rings_that_are_not_there),
 	cmocka_unit_test(requests_that_were_not_negotiated), cmocka_unit_test(a_storm_of_requests),
 	cmocka_unit_test(a_storm_of_requests_whose_answers_nobody_reads),
 	cmocka_unit_test(headers_of_another_protocol_end_the_connection),
