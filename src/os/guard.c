@@ -13,14 +13,19 @@ struct guard_slot {
 	uintptr_t base;
 	size_t len;
 	bool lost;
+	int next_free; /* of a free slot; -1 ends the list */
 };
 
 static struct guard_slot slots[GUARD_MAX];
+static int n_slots; /* that were ever used: the handler looks at no more */
+static int first_free = -1;
 static int notify = -1;
 
 static struct guard_slot *slot_of(uintptr_t addr)
 {
-	for (size_t i = 0; i < GUARD_MAX; i++) {
+	int n = __atomic_load_n(&n_slots, __ATOMIC_ACQUIRE);
+
+	for (int i = 0; i < n; i++) {
 		uintptr_t base = __atomic_load_n(&slots[i].base, __ATOMIC_ACQUIRE);
 
 		if (base != 0 && addr - base < slots[i].len)
@@ -61,21 +66,28 @@ int guard_start(int notify_fd)
 
 int guard_add(void *addr, size_t len)
 {
-	for (int i = 0; i < GUARD_MAX; i++) {
-		if (slots[i].base != 0)
-			continue;
-		slots[i].len = len;
-		slots[i].lost = false;
-		__atomic_store_n(&slots[i].base, (uintptr_t)addr, __ATOMIC_RELEASE);
-		return i;
+	int guard = first_free;
+
+	if (guard >= 0) {
+		first_free = slots[guard].next_free;
+	} else {
+		if (n_slots == GUARD_MAX)
+			return -ENOSPC;
+		guard = n_slots;
+		__atomic_store_n(&n_slots, n_slots + 1, __ATOMIC_RELEASE);
 	}
-	return -ENOSPC;
+	slots[guard].len = len;
+	slots[guard].lost = false;
+	__atomic_store_n(&slots[guard].base, (uintptr_t)addr, __ATOMIC_RELEASE);
+	return guard;
 }
 
 void guard_del(int guard)
 {
-	ASSERT(guard >= 0 && guard < GUARD_MAX);
+	ASSERT(guard >= 0 && guard < n_slots && slots[guard].base != 0);
 	__atomic_store_n(&slots[guard].base, 0, __ATOMIC_RELEASE);
+	slots[guard].next_free = first_free;
+	first_free = guard;
 }
 
 bool guard_lost(int guard)

@@ -15,7 +15,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define GUARD_MAX 4096
+/* The kernel maps no more than that (vm.max_map_count) unless told to. */
+#define GUARD_MAX 65536
 
 /* Installs the handler; notify_fd (an eventfd, or -1) is written to at each loss. Once per process. 0 or -errno. */
 int guard_start(int notify_fd);

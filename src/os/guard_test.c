@@ -89,28 +89,35 @@ TEST(errno_survives_the_handler)
 TEST(a_slot_is_used_again_and_starts_clean)
 {
 	struct bed bed;
+	char byte;
 
-	for (int i = 0; i < 2 * GUARD_MAX; i++) {
+	for (int i = 0; i < 2 * GUARD_MAX; i++)
+		guard_del(guard_add(&byte, 1));
+	for (int i = 0; i < 10; i++) {
 		bed_open(&bed);
 		assert_false(guard_lost(bed.guard));
-		if (i % 100 == 0) {
-			assert_int_equal(ftruncate(bed.file, 0), 0);
-			byte_at(&bed, 0);
-			assert_true(guard_lost(bed.guard));
-		}
+		assert_int_equal(ftruncate(bed.file, 0), 0);
+		byte_at(&bed, 0);
+		assert_true(guard_lost(bed.guard));
 		bed_close(&bed);
 	}
 }
 
-TEST(the_table_has_an_end)
+TEST(the_table_has_an_end_and_each_slot_one_owner)
 {
 	static int guards[GUARD_MAX];
+	static bool owned[GUARD_MAX];
 	char bytes[2];
 
 	for (int i = 0; i < GUARD_MAX; i++) {
 		guards[i] = guard_add(bytes, 1);
-		assert_true(guards[i] >= 0);
+		assert_true(guards[i] >= 0 && guards[i] < GUARD_MAX);
+		assert_false(owned[guards[i]]);
+		owned[guards[i]] = true;
 	}
+	assert_int_equal(guard_add(bytes, 1), -ENOSPC);
+	guard_del(guards[77]);
+	assert_int_equal(guard_add(bytes, 1), guards[77]);
 	assert_int_equal(guard_add(bytes, 1), -ENOSPC);
 	for (int i = 0; i < GUARD_MAX; i++)
 		guard_del(guards[i]);
@@ -140,4 +147,5 @@ TEST(a_fault_elsewhere_kills_as_usual)
 TESTS(cmocka_unit_test(a_file_that_stays_is_not_lost),
 	cmocka_unit_test(a_file_that_is_cut_reads_as_zeros_and_its_owner_is_told),
 	cmocka_unit_test(errno_survives_the_handler), cmocka_unit_test(a_slot_is_used_again_and_starts_clean),
-	cmocka_unit_test(the_table_has_an_end), cmocka_unit_test(a_fault_elsewhere_kills_as_usual))
+	cmocka_unit_test(the_table_has_an_end_and_each_slot_one_owner),
+	cmocka_unit_test(a_fault_elsewhere_kills_as_usual))

@@ -12,12 +12,6 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-/*
- * The kernel lets no more than these pass at once (SCM_MAX_FD). With room for all it closes none itself: that would
- * be in our thread, and might wait for the peer.
- */
-#define SCM_MAX_FDS 253
-
 static int unix_address(const char *path, struct sockaddr_un *addr)
 {
 	size_t len = strlen(path);
@@ -124,29 +118,26 @@ void unix_cargo_close(struct unix_cargo *cargo)
 	cargo->n_fds = 0;
 }
 
-static void cargo_take(struct unix_cargo *cargo, const struct cmsghdr *c)
+static void load_take(struct unix_load *load, const struct cmsghdr *c)
 {
-	const int *fds = (const int *)(const void *)CMSG_DATA(c);
-	size_t n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+	size_t len = c->cmsg_len - CMSG_LEN(0);
 
-	for (size_t i = 0; i < n; i++) {
-		if (cargo->n_fds < UNIX_MAX_FDS) {
-			cargo->fds[cargo->n_fds++] = fds[i];
-		} else {
-			foreign_close(fds[i]);
-			cargo->truncated = true;
-		}
-	}
+	ASSERT(load->n_fds + len / sizeof(int) <= UNIX_LOAD_FDS);
+	memcpy(&load->fds[load->n_fds], CMSG_DATA(c), len);
+	load->n_fds += (uint32_t)(len / sizeof(int));
 }
 
-ssize_t unix_recv(int fd, void *buf, size_t len, struct unix_cargo *cargo)
+/* With room for all that the kernel lets pass it closes none itself: that would be in our thread, and might wait. */
+ssize_t unix_recv_load(int fd, void *buf, size_t len, struct unix_load *load)
 {
-	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int) * SCM_MAX_FDS)];
+	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int) * UNIX_LOAD_FDS)];
 	struct iovec iov = {.iov_base = buf, .iov_len = len};
 	struct msghdr msg = {
 		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
 	ssize_t n;
 
+	load->n_fds = 0;
+	load->truncated = false;
 	do
 		n = recvmsg(fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	while (n < 0 && errno == EINTR);
@@ -154,20 +145,40 @@ ssize_t unix_recv(int fd, void *buf, size_t len, struct unix_cargo *cargo)
 		return -errno;
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(&msg); c; c = CMSG_NXTHDR(&msg, c))
 		if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
-			cargo_take(cargo, c);
-	if (msg.msg_flags & MSG_CTRUNC)
+			load_take(load, c);
+	load->truncated = msg.msg_flags & MSG_CTRUNC;
+	return n;
+}
+
+static void cargo_take(struct unix_cargo *cargo, int fd)
+{
+	if (cargo->n_fds < UNIX_MAX_FDS) {
+		cargo->fds[cargo->n_fds++] = fd;
+	} else {
+		foreign_close(fd);
 		cargo->truncated = true;
+	}
+}
+
+ssize_t unix_recv(int fd, void *buf, size_t len, struct unix_cargo *cargo)
+{
+	struct unix_load load;
+	ssize_t n = unix_recv_load(fd, buf, len, &load);
+
+	for (uint32_t i = 0; i < load.n_fds; i++)
+		cargo_take(cargo, load.fds[i]);
+	cargo->truncated |= load.truncated;
 	return n;
 }
 
 ssize_t unix_send(int fd, const void *buf, size_t len, const int *fds, uint32_t n_fds)
 {
-	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int) * UNIX_MAX_FDS)];
+	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int) * UNIX_LOAD_FDS)];
 	struct iovec iov = {.iov_base = (void *)(uintptr_t)buf, .iov_len = len};
 	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
 	ssize_t n;
 
-	ASSERT(n_fds <= UNIX_MAX_FDS);
+	ASSERT(n_fds <= UNIX_LOAD_FDS);
 	if (n_fds > 0) {
 		memset(control, 0, sizeof(control));
 		msg.msg_control = control;

@@ -43,7 +43,18 @@ void unix_cargo_close(struct unix_cargo *cargo);
  * Returns the byte count, 0 at end of stream, -EAGAIN when nothing is there, or -errno.
  */
 ssize_t unix_recv(int fd, void *buf, size_t len, struct unix_cargo *cargo);
-/* Sends bytes, with descriptors on the first byte. Returns the byte count or -errno; never raises SIGPIPE. */
+/* Descriptors that came with one message, all that the kernel lets pass at once (SCM_MAX_FD). */
+#define UNIX_LOAD_FDS 253
+
+struct unix_load {
+	int fds[UNIX_LOAD_FDS];
+	uint32_t n_fds;
+	bool truncated;
+};
+
+/* As unix_recv(), from somebody who may send that many; *load is written anew. */
+ssize_t unix_recv_load(int fd, void *buf, size_t len, struct unix_load *load);
+/* Sends bytes, with up to UNIX_LOAD_FDS descriptors on the first byte. Returns the byte count or -errno; never raises SIGPIPE. */
 ssize_t unix_send(int fd, const void *buf, size_t len, const int *fds, uint32_t n_fds);
 
 /* The user's id at the other end of a connection; 0 or -errno. */

@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "base/test.h"
+#include "os/bell.h"
 #include "os/foreign.h"
 #include "vhost/fake_device.h"
 
@@ -173,6 +174,7 @@ void fake_driver_offer(struct fake_driver *d, uint32_t ring, uint32_t len)
 {
 	struct vring_avail *avail = d->plan.rings[ring].avail;
 	struct vring_desc *desc = d->plan.rings[ring].desc;
+	const struct bell kick = bell_eventfd(d->plan.rings[ring].kick_fd);
 	uint16_t slot = avail->idx % FAKE_DRIVER_RING_SIZE;
 
 	assert_true(d->running && len <= BUFFER_LEN);
@@ -184,7 +186,7 @@ void fake_driver_offer(struct fake_driver *d, uint32_t ring, uint32_t len)
 	avail->ring[slot] = slot;
 	avail->ring[FAKE_DRIVER_RING_SIZE] = fake_driver_used(d, ring); /* EVENT_IDX: call for the next one */
 	__atomic_store_n(&avail->idx, avail->idx + 1, __ATOMIC_RELEASE);
-	foreign_ring(d->plan.rings[ring].kick_fd, false);
+	bell_ring(&kick);
 }
 
 uint16_t fake_driver_used(struct fake_driver *d, uint32_t ring)

@@ -3,6 +3,7 @@
  * The back-end's requests. They are served whatever we wait for: a back-end may want an answer before it gives one.
  * A request that is not understood is refused and the connection lives on; nonsense ends it.
  */
+#include "os/bell.h"
 #include "os/foreign.h"
 #include "os/thread.h"
 #include "vhost/frontend_private.h"
@@ -36,11 +37,12 @@ static int check_ring(const struct vhost_frontend *f, struct message *m)
 /* The control thread has no alarm of its own: elsewhere it touches no descriptor that could make it wait. */
 static int call_ring(int fd)
 {
+	const struct bell call = bell_eventfd(fd);
 	int err = thread_alarm_start();
 
 	if (err)
 		return err;
-	err = foreign_ring(fd, false);
+	err = bell_ring(&call);
 	thread_alarm_stop();
 	return err;
 }

@@ -5,6 +5,7 @@
  * acknowledge are asked GET_FEATURES in between, which they answer when they have done all that came before.
  */
 #include "base/check.h"
+#include "os/bell.h"
 #include "os/foreign.h"
 #include "vhost/frontend_private.h"
 
@@ -224,9 +225,11 @@ static int fill_vring_call(struct vhost_frontend *f, struct request *r, struct m
  */
 static int fill_vring_kick(struct vhost_frontend *f, struct request *r, struct message *m)
 {
+	const struct bell kick = bell_eventfd(f->plan.rings[f->ring].kick_fd);
+
 	r->payload.u64 = f->ring;
-	r->fd = f->plan.rings[f->ring].kick_fd;
-	foreign_ring(r->fd, false);
+	r->fd = kick.fd;
+	bell_ring(&kick);
 	return 0;
 }
 

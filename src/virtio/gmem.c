@@ -5,12 +5,19 @@
 #include "os/guard.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+/* A bisection leaves that many regions to look at one by one: with one table message's worth it costs nothing. */
+#define FEW_REGIONS 8
+
+/* Bytes mapped by all tables: the address space is the process's. Control only. */
+static uint64_t mapped_bytes;
 
 static int refuse(char *why, size_t why_len, int err, const char *reason)
 {
@@ -40,29 +47,25 @@ static int check_spec(const struct gmem_spec *s, char *why, size_t why_len)
 	return 0;
 }
 
-static int check_sum(const struct gmem_spec *specs, uint32_t n, char *why, size_t why_len)
+/* What can be said about a description beside the regions that are there. */
+static int check_beside(const struct gmem *mem, const struct gmem_spec *s, char *why, size_t why_len)
 {
 	uint64_t left = GMEM_MAX_BYTES;
 
-	for (uint32_t i = 0; i < n; i++) {
-		if (specs[i].size > left)
-			return refuse(why, why_len, -E2BIG, "more than 4 TiB of guest memory");
-		left -= specs[i].size;
-	}
-	return 0;
-}
+	if (mem->n == GMEM_MAX_REGIONS)
+		return refuse(why, why_len, -E2BIG, "more than 509 memory regions");
+	for (uint32_t i = 0; i < mem->n; i++) {
+		const struct gmem_region *r = mem->regions[i];
 
-static int check_overlap(const struct gmem_spec *specs, uint32_t n, char *why, size_t why_len)
-{
-	for (uint32_t i = 0; i < n; i++) {
-		for (uint32_t j = 0; j < i; j++) {
-			const struct gmem_spec *a = &specs[i], *b = &specs[j];
-
-			if (overlap(a->gpa, a->size, b->gpa, b->size) ||
-				overlap(a->uaddr, a->size, b->uaddr, b->size))
-				return refuse(why, why_len, -EINVAL, "memory regions overlap");
-		}
+		left -= r->size;
+		if (overlap(r->gpa, r->size, s->gpa, s->size) ||
+			overlap(r->uaddr, r->size, s->uaddr, s->size))
+			return refuse(why, why_len, -EINVAL, "memory regions overlap");
 	}
+	if (s->size > left)
+		return refuse(why, why_len, -E2BIG, "more than 4 TiB of guest memory");
+	if (s->size > GMEM_MAX_BYTES_ALL - min_u64(mapped_bytes, GMEM_MAX_BYTES_ALL))
+		return refuse(why, why_len, -E2BIG, "more than 64 TiB of memory of all guests together");
 	return 0;
 }
 
@@ -83,16 +86,12 @@ static int check_file(const struct gmem_spec *s, uint64_t *block, char *why, siz
 }
 
 /* A huge page file can be mapped only from the start of a page of its own. */
-static int map_region(struct gmem_region *r, const struct gmem_spec *s, char *why, size_t why_len)
+static int map_file(
+	struct gmem_region *r, const struct gmem_spec *s, uint64_t block, char *why, size_t why_len)
 {
-	uint64_t block = 4096, before;
-	int err = check_file(s, &block, why, why_len);
+	uint64_t before = s->offset % block;
+	int err;
 
-	if (err)
-		return err;
-	*r = (struct gmem_region){
-		.gpa = s->gpa, .size = s->size, .uaddr = s->uaddr, .offset = s->offset, .guard = -1};
-	before = s->offset % block;
 	r->map_len = (before + s->size + block - 1) / block * block;
 	r->map = mmap(NULL, r->map_len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, s->fd,
 		(off_t)(s->offset - before));
@@ -109,50 +108,141 @@ static int map_region(struct gmem_region *r, const struct gmem_spec *s, char *wh
 		return refuse(why, why_len, r->guard, "too many memory regions in all");
 	}
 	r->hva = (uint8_t *)r->map + before;
+	mapped_bytes += r->map_len;
 	return 0;
 }
 
-static void unmap_region(struct gmem_region *r)
+/* A region held by one table, or NULL and *err. */
+static struct gmem_region *region_create(const struct gmem_spec *s, int *err, char *why, size_t why_len)
 {
-	guard_del(r->guard);
-	munmap(r->map, r->map_len);
+	struct gmem_region *r;
+	uint64_t block = 4096;
+
+	*err = check_file(s, &block, why, why_len);
+	if (*err)
+		return NULL;
+	r = malloc(sizeof(*r));
+	if (!r) {
+		*err = refuse(why, why_len, -ENOMEM, "out of memory");
+		return NULL;
+	}
+	*r = (struct gmem_region){
+		.gpa = s->gpa, .size = s->size, .uaddr = s->uaddr, .offset = s->offset, .tables = 1};
+	r->fd = fcntl(s->fd, F_DUPFD_CLOEXEC, 0);
+	if (r->fd < 0) {
+		*err = refuse(why, why_len, -errno,
+			"no file descriptor left for a memory region: raise the limit (ulimit -n)");
+		goto free_region;
+	}
+	*err = map_file(r, s, block, why, why_len);
+	if (*err == 0)
+		return r;
+	close(r->fd);
+free_region:
+	free(r);
+	return NULL;
 }
 
-static int by_gpa(const void *a, const void *b)
+static void region_put(struct gmem_region *r)
 {
-	const struct gmem_region *x = a, *y = b;
+	if (--r->tables > 0)
+		return;
+	guard_del(r->guard);
+	munmap(r->map, r->map_len);
+	mapped_bytes -= r->map_len;
+	close(r->fd);
+	free(r);
+}
 
-	return x->gpa < y->gpa ? -1 : x->gpa > y->gpa;
+/* An empty table with room for n regions. */
+static struct gmem *table_alloc(uint32_t n)
+{
+	return calloc(1, sizeof(struct gmem) + n * sizeof(struct gmem_region *));
+}
+
+/* Takes the region over from the caller. */
+static void table_insert(struct gmem *mem, struct gmem_region *r)
+{
+	uint32_t i = mem->n++;
+
+	for (; i > 0 && mem->regions[i - 1]->gpa > r->gpa; i--)
+		mem->regions[i] = mem->regions[i - 1];
+	mem->regions[i] = r;
+}
+
+/* Maps one more region into a table that has room for it. 0 or -errno. */
+static int table_map(struct gmem *mem, const struct gmem_spec *spec, char *why, size_t why_len)
+{
+	struct gmem_region *r;
+	int err = check_spec(spec, why, why_len);
+
+	if (err == 0)
+		err = check_beside(mem, spec, why, why_len);
+	if (err)
+		return err;
+	r = region_create(spec, &err, why, why_len);
+	if (r)
+		table_insert(mem, r);
+	return err;
 }
 
 int gmem_create(struct gmem **out, const struct gmem_spec *specs, uint32_t n, char *why, size_t why_len)
 {
-	struct gmem *mem;
+	struct gmem *mem = table_alloc(min_u32(n, GMEM_MAX_REGIONS));
 	int err = 0;
 
-	if (n > GMEM_MAX_REGIONS)
-		return refuse(why, why_len, -E2BIG, "more memory regions than a message can hold");
-	for (uint32_t i = 0; i < n && err == 0; i++)
-		err = check_spec(&specs[i], why, why_len);
-	if (err == 0)
-		err = check_sum(specs, n, why, why_len);
-	if (err == 0)
-		err = check_overlap(specs, n, why, why_len);
-	if (err)
-		return err;
-	mem = calloc(1, sizeof(*mem));
 	if (!mem)
 		return refuse(why, why_len, -ENOMEM, "out of memory");
-	for (; mem->n < n; mem->n++) {
-		err = map_region(&mem->regions[mem->n], &specs[mem->n], why, why_len);
-		if (err) {
-			gmem_destroy(mem);
-			return err;
-		}
+	for (uint32_t i = 0; i < n && err == 0; i++)
+		err = table_map(mem, &specs[i], why, why_len);
+	if (err) {
+		gmem_destroy(mem);
+		return err;
 	}
-	qsort(mem->regions, mem->n, sizeof(mem->regions[0]), by_gpa);
 	*out = mem;
 	return 0;
+}
+
+/* A table of old's regions but one, which may be NULL, with room for one more. */
+static struct gmem *table_without(const struct gmem *old, const struct gmem_region *left_out)
+{
+	struct gmem *mem = table_alloc((old ? old->n : 0) + 1);
+
+	for (uint32_t i = 0; mem && old && i < old->n; i++) {
+		if (old->regions[i] == left_out)
+			continue;
+		old->regions[i]->tables++;
+		mem->regions[mem->n++] = old->regions[i];
+	}
+	return mem;
+}
+
+int gmem_add(
+	const struct gmem *old, const struct gmem_spec *spec, struct gmem **out, char *why, size_t why_len)
+{
+	struct gmem *mem = table_without(old, NULL);
+	int err;
+
+	if (!mem)
+		return refuse(why, why_len, -ENOMEM, "out of memory");
+	err = table_map(mem, spec, why, why_len);
+	if (err) {
+		gmem_destroy(mem);
+		return err;
+	}
+	*out = mem;
+	return 0;
+}
+
+int gmem_remove(
+	const struct gmem *old, const struct gmem_spec *spec, struct gmem **out, char *why, size_t why_len)
+{
+	const struct gmem_region *r = old ? gmem_find(old, spec->gpa) : NULL;
+
+	if (!r || r->gpa != spec->gpa || r->uaddr != spec->uaddr || r->size != spec->size)
+		return refuse(why, why_len, -ENOENT, "there is no such memory region");
+	*out = table_without(old, r);
+	return *out ? 0 : refuse(why, why_len, -ENOMEM, "out of memory");
 }
 
 void gmem_destroy(struct gmem *mem)
@@ -160,30 +250,40 @@ void gmem_destroy(struct gmem *mem)
 	if (!mem)
 		return;
 	for (uint32_t i = 0; i < mem->n; i++)
-		unmap_region(&mem->regions[i]);
+		region_put(mem->regions[i]);
 	free(mem);
 }
 
 bool gmem_lost(const struct gmem *mem)
 {
 	for (uint32_t i = 0; i < mem->n; i++)
-		if (guard_lost(mem->regions[i].guard))
+		if (guard_lost(mem->regions[i]->guard))
 			return true;
 	return false;
 }
 
 const struct gmem_region *gmem_find(const struct gmem *mem, uint64_t gpa)
 {
-	for (uint32_t i = 0; i < mem->n; i++)
-		if (gpa - mem->regions[i].gpa < mem->regions[i].size)
-			return &mem->regions[i];
+	uint32_t first = 0, end = mem->n;
+
+	while (end - first > FEW_REGIONS) {
+		uint32_t middle = first + (end - first) / 2;
+
+		if (mem->regions[middle]->gpa <= gpa)
+			first = middle;
+		else
+			end = middle;
+	}
+	for (; first < end; first++)
+		if (gpa - mem->regions[first]->gpa < mem->regions[first]->size)
+			return mem->regions[first];
 	return NULL;
 }
 
 uint8_t *gmem_at_uaddr(const struct gmem *mem, uint64_t uaddr, uint64_t len)
 {
 	for (uint32_t i = 0; i < mem->n; i++) {
-		const struct gmem_region *r = &mem->regions[i];
+		const struct gmem_region *r = mem->regions[i];
 		uint64_t offset = uaddr - r->uaddr;
 
 		if (offset < r->size && len <= r->size - offset)
@@ -195,7 +295,7 @@ uint8_t *gmem_at_uaddr(const struct gmem *mem, uint64_t uaddr, uint64_t len)
 uint64_t gmem_gpa_of(const struct gmem *mem, const void *hva)
 {
 	for (uint32_t i = 0; i < mem->n; i++) {
-		const struct gmem_region *r = &mem->regions[i];
+		const struct gmem_region *r = mem->regions[i];
 		uint64_t offset = (uint64_t)((const uint8_t *)hva - r->hva);
 
 		if (offset < r->size)

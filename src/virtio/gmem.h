@@ -6,8 +6,11 @@
  *	guest physical (gpa)   what descriptors hold      gmem_at(), gmem_span()
  *	front-end's (uaddr)    what ring addresses hold   gmem_at_uaddr()
  *
- * A table never changes once made. Whoever replaces it takes care that nobody uses the old one (os/rcu.h) before
- * gmem_destroy(). All arithmetic is unsigned and checked as `offset < size && len <= size - offset`.
+ * A table never changes once made: gmem_add() and gmem_remove() make the next one, which shares the regions that
+ * stay, so only the one that comes or goes is mapped or unmapped. Whoever replaces a table takes care that nobody uses
+ * the old one (os/rcu.h) before gmem_destroy(). Tables are made and destroyed by the control thread only.
+ *
+ * All arithmetic is unsigned and checked as `offset < size && len <= size - offset`.
  * A file that its owner cuts short reads as zeros from then on (os/guard.h), and gmem_lost() tells.
  */
 #ifndef GINNEL_VIRTIO_GMEM_H
@@ -19,29 +22,33 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* What SET_MEM_TABLE can carry. */
-#define GMEM_MAX_REGIONS 8
+/* As many memory slots as QEMU's other back-ends have. */
+#define GMEM_MAX_REGIONS 509
 /*
- * Of all regions of a table. Memory costs its owner nothing while it is sparse, but it costs us addresses, of which
- * there are 128 TiB for all guests.
+ * Of all regions of a table, and of all tables. Memory costs its owner nothing while it is sparse, but it costs us
+ * addresses, of which there are 128 TiB.
  */
-#define GMEM_MAX_BYTES (4ull << 40)
+#define GMEM_MAX_BYTES     (4ull << 40)
+#define GMEM_MAX_BYTES_ALL (64ull << 40)
 
+/* Never changes while it is mapped, and is mapped while a table holds it. */
 struct gmem_region {
 	uint64_t gpa;
 	uint64_t size;
 	uint64_t uaddr;
 	uint8_t *hva; /* our address of gpa */
-	/* for unmapping and display */
+	/* for unmapping, display, and whoever maps the same memory */
 	uint64_t offset; /* of gpa in the file */
+	int fd;          /* the file */
 	void *map;
 	size_t map_len;
 	int guard;
+	uint32_t tables; /* that hold this region */
 };
 
 struct gmem {
 	uint32_t n;
-	struct gmem_region regions[GMEM_MAX_REGIONS]; /* by gpa, no overlap */
+	struct gmem_region *regions[]; /* by gpa, no overlap */
 };
 
 /* One region as a peer describes it; nothing in it is trusted. */
@@ -58,6 +65,18 @@ struct gmem_spec {
  * holds a sentence for the log that names the mend where there is one.
  */
 int gmem_create(struct gmem **out, const struct gmem_spec *specs, uint32_t n, char *why, size_t why_len);
+
+/*
+ * The table of old's regions and one more. old stays as it is and is destroyed as any other; NULL is an empty one.
+ * Fails as gmem_create() does.
+ */
+int gmem_add(
+	const struct gmem *old, const struct gmem_spec *spec, struct gmem **out, char *why, size_t why_len);
+/* The table without the region of this gpa, uaddr and size; nothing else of the description is looked at. */
+int gmem_remove(
+	const struct gmem *old, const struct gmem_spec *spec, struct gmem **out, char *why, size_t why_len);
+
+/* Unmaps the regions that no other table holds. */
 void gmem_destroy(struct gmem *mem);
 
 /* One of the files behind this memory was cut short. */

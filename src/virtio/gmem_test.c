@@ -58,17 +58,17 @@ TEST(addresses_are_found_in_their_regions)
 	const struct gmem_region *hint = NULL;
 
 	assert_null(gmem_find(mem, 2 * PAGE - 1));
-	assert_ptr_equal(gmem_find(mem, 2 * PAGE), &mem->regions[0]);
-	assert_ptr_equal(gmem_find(mem, 5 * PAGE - 1), &mem->regions[0]);
-	assert_ptr_equal(gmem_find(mem, 5 * PAGE), &mem->regions[1]);
+	assert_ptr_equal(gmem_find(mem, 2 * PAGE), mem->regions[0]);
+	assert_ptr_equal(gmem_find(mem, 5 * PAGE - 1), mem->regions[0]);
+	assert_ptr_equal(gmem_find(mem, 5 * PAGE), mem->regions[1]);
 	assert_null(gmem_find(mem, 7 * PAGE));
 	assert_null(gmem_find(mem, 0));
 	assert_null(gmem_find(mem, UINT64_MAX));
-	assert_ptr_equal(gmem_at(mem, &hint, 2 * PAGE + 5, 1), mem->regions[0].hva + 5);
-	assert_ptr_equal(gmem_at(mem, &hint, 6 * PAGE, 1), mem->regions[1].hva + PAGE);
-	assert_ptr_equal(gmem_at(mem, &hint, 2 * PAGE, 3 * PAGE), mem->regions[0].hva);
-	assert_ptr_equal(gmem_at_uaddr(mem, 0x7000 * PAGE + 9, 1), mem->regions[1].hva + 9);
-	assert_ptr_equal(gmem_at_uaddr(mem, 0x9000 * PAGE, 3 * PAGE), mem->regions[0].hva);
+	assert_ptr_equal(gmem_at(mem, &hint, 2 * PAGE + 5, 1), mem->regions[0]->hva + 5);
+	assert_ptr_equal(gmem_at(mem, &hint, 6 * PAGE, 1), mem->regions[1]->hva + PAGE);
+	assert_ptr_equal(gmem_at(mem, &hint, 2 * PAGE, 3 * PAGE), mem->regions[0]->hva);
+	assert_ptr_equal(gmem_at_uaddr(mem, 0x7000 * PAGE + 9, 1), mem->regions[1]->hva + 9);
+	assert_ptr_equal(gmem_at_uaddr(mem, 0x9000 * PAGE, 3 * PAGE), mem->regions[0]->hva);
 	gmem_destroy(mem);
 	close(fd);
 }
@@ -99,10 +99,11 @@ TEST(a_range_over_two_regions_comes_in_two_spans)
 	uint64_t len = 3000;
 
 	assert_null(gmem_at(mem, &hint, 5 * PAGE - 1000, 3000));
-	assert_ptr_equal(gmem_span(mem, &hint, 5 * PAGE - 1000, &len), mem->regions[0].hva + 3 * PAGE - 1000);
+	assert_ptr_equal(
+		gmem_span(mem, &hint, 5 * PAGE - 1000, &len), mem->regions[0]->hva + 3 * PAGE - 1000);
 	assert_int_equal(len, 1000);
 	len = 2000;
-	assert_ptr_equal(gmem_span(mem, &hint, 5 * PAGE, &len), mem->regions[1].hva);
+	assert_ptr_equal(gmem_span(mem, &hint, 5 * PAGE, &len), mem->regions[1]->hva);
 	assert_int_equal(len, 2000);
 	gmem_destroy(mem);
 	close(fd);
@@ -304,6 +305,213 @@ TEST(a_file_that_is_cut_short_reads_as_zeros_and_is_lost)
 	close(fd);
 }
 
+/* --- tables that follow one another --- */
+
+static struct gmem_spec slot_spec(int fd, uint32_t i)
+{
+	return (struct gmem_spec){.gpa = (2 * i + 1) * PAGE,
+		.size = PAGE,
+		.uaddr = (0x10000 + 2 * i) * PAGE,
+		.offset = i * PAGE,
+		.fd = fd};
+}
+
+/* Takes the place of *mem. */
+static void add_slot(struct gmem **mem, int fd, uint32_t i)
+{
+	struct gmem_spec spec = slot_spec(fd, i);
+	struct gmem *old = *mem;
+	char why[100];
+
+	assert_int_equal(gmem_add(old, &spec, mem, why, sizeof(why)), 0);
+	gmem_destroy(old);
+}
+
+static void remove_slot(struct gmem **mem, uint32_t i)
+{
+	struct gmem_spec spec = slot_spec(-1, i);
+	struct gmem *old = *mem;
+	char why[100];
+
+	assert_int_equal(gmem_remove(old, &spec, mem, why, sizeof(why)), 0);
+	gmem_destroy(old);
+}
+
+/* Exactly the slots of the set are found, and where they are. */
+static void check_slots(const struct gmem *mem, const bool *set)
+{
+	for (uint32_t i = 0; i < GMEM_MAX_REGIONS; i++) {
+		struct gmem_spec s = slot_spec(-1, i);
+		const struct gmem_region *r = gmem_find(mem, s.gpa + 5);
+
+		assert_null(gmem_find(mem, s.gpa - 1));
+		assert_null(gmem_find(mem, s.gpa + PAGE));
+		assert_int_equal(r != NULL, set[i]);
+		if (!r)
+			continue;
+		assert_ptr_equal(gmem_find(mem, s.gpa + PAGE - 1), r);
+		assert_ptr_equal(gmem_at_uaddr(mem, s.uaddr + 1, 1), r->hva + 1);
+		assert_int_equal(*r->hva, (uint8_t)i);
+		assert_int_equal(gmem_gpa_of(mem, r->hva + 7), s.gpa + 7);
+	}
+}
+
+TEST(regions_come_and_go_one_by_one_up_to_the_last_slot)
+{
+	int fd = make_file(GMEM_MAX_REGIONS * PAGE);
+	bool set[GMEM_MAX_REGIONS] = {false};
+	struct gmem *mem = NULL;
+	uint32_t before = mappings();
+
+	for (uint32_t i = 0; i < GMEM_MAX_REGIONS; i++)
+		assert_int_equal(pwrite(fd, &(uint8_t){(uint8_t)i}, 1, i * PAGE), 1);
+	for (uint32_t i = 0; i < GMEM_MAX_REGIONS; i++) { /* 509 is a prime: each once, in no order */
+		uint32_t slot = i * 200 % GMEM_MAX_REGIONS;
+
+		add_slot(&mem, fd, slot);
+		set[slot] = true;
+		if (i % 50 == 0)
+			check_slots(mem, set);
+	}
+	check_slots(mem, set);
+	for (uint32_t i = 0; i < GMEM_MAX_REGIONS; i++) {
+		uint32_t slot = i * 33 % GMEM_MAX_REGIONS;
+
+		remove_slot(&mem, slot);
+		set[slot] = false;
+		if (i % 50 == 0)
+			check_slots(mem, set);
+	}
+	assert_int_equal(mem->n, 0);
+	assert_int_equal(mappings(), before);
+	gmem_destroy(mem);
+	close(fd);
+}
+
+TEST(a_slot_too_many_is_refused_and_the_table_stays)
+{
+	int fd = make_file((GMEM_MAX_REGIONS + 1) * PAGE);
+	struct gmem_spec specs[GMEM_MAX_REGIONS + 1];
+	struct gmem *mem, *more = NULL;
+	char why[100];
+
+	for (uint32_t i = 0; i <= GMEM_MAX_REGIONS; i++)
+		specs[i] = slot_spec(fd, i);
+	assert_int_equal(gmem_create(&mem, specs, GMEM_MAX_REGIONS + 1, why, sizeof(why)), -E2BIG);
+	assert_string_equal(why, "more than 509 memory regions");
+	assert_int_equal(gmem_create(&mem, specs, GMEM_MAX_REGIONS, why, sizeof(why)), 0);
+	assert_int_equal(gmem_add(mem, &specs[GMEM_MAX_REGIONS], &more, why, sizeof(why)), -E2BIG);
+	assert_null(more);
+	assert_int_equal(mem->n, GMEM_MAX_REGIONS);
+	gmem_destroy(mem);
+	close(fd);
+}
+
+/* The old table is in use until whoever uses it has let go. */
+TEST(both_tables_hold_the_regions_they_share)
+{
+	int fd = make_file(7 * PAGE);
+	struct gmem *mem = two_regions(fd), *more, *less;
+	struct gmem_spec third = {.gpa = 50 * PAGE, .size = PAGE, .uaddr = 0x6000 * PAGE, .fd = fd};
+	struct gmem_spec first = {.gpa = 2 * PAGE, .size = 3 * PAGE, .uaddr = 0x9000 * PAGE, .fd = -1};
+	uint8_t *p = mem->regions[1]->hva;
+	uint32_t before = mappings();
+	char why[100];
+
+	assert_int_equal(gmem_add(mem, &third, &more, why, sizeof(why)), 0);
+	assert_int_equal(mappings(), before + 1);
+	assert_ptr_equal(gmem_find(more, 5 * PAGE)->hva, p);
+	gmem_destroy(mem);
+	assert_int_equal(mappings(), before + 1);
+	assert_int_equal(gmem_remove(more, &first, &less, why, sizeof(why)), 0);
+	assert_int_equal(mappings(), before + 1);
+	assert_non_null(gmem_find(more, 2 * PAGE));
+	assert_null(gmem_find(less, 2 * PAGE));
+	gmem_destroy(more);
+	assert_int_equal(mappings(), before);
+	*p = 1;
+	gmem_destroy(less);
+	assert_int_equal(mappings(), before - 2);
+	close(fd);
+}
+
+TEST(a_region_that_overlaps_the_table_is_not_added)
+{
+	int fd = make_file(7 * PAGE);
+	struct gmem *mem = two_regions(fd), *more;
+	struct gmem_spec s = {.gpa = 6 * PAGE, .size = PAGE, .uaddr = 0, .fd = fd};
+	uint32_t before = mappings();
+	char why[100];
+
+	assert_int_equal(gmem_add(mem, &s, &more, why, sizeof(why)), -EINVAL);
+	assert_string_equal(why, "memory regions overlap");
+	s.gpa = 50 * PAGE;
+	s.uaddr = 0x9002 * PAGE;
+	assert_int_equal(gmem_add(mem, &s, &more, why, sizeof(why)), -EINVAL);
+	assert_int_equal(mappings(), before);
+	gmem_destroy(mem);
+	close(fd);
+}
+
+TEST(only_a_region_that_is_there_is_removed)
+{
+	int fd = make_file(7 * PAGE);
+	struct gmem *mem = two_regions(fd), *less = NULL;
+	const struct gmem_spec there = {.gpa = 5 * PAGE, .size = 2 * PAGE, .uaddr = 0x7000 * PAGE, .fd = -1};
+	struct gmem_spec s[4] = {there, there, there, there};
+	char why[100];
+
+	s[0].gpa++;
+	s[1].size--;
+	s[2].uaddr = 0x9000 * PAGE;
+	s[3].gpa = 7 * PAGE;
+	for (uint32_t i = 0; i < ARRAY_LEN(s); i++) {
+		assert_int_equal(gmem_remove(mem, &s[i], &less, why, sizeof(why)), -ENOENT);
+		assert_string_equal(why, "there is no such memory region");
+	}
+	assert_int_equal(gmem_remove(NULL, &there, &less, why, sizeof(why)), -ENOENT);
+	assert_null(less);
+	gmem_destroy(mem);
+	close(fd);
+}
+
+TEST(a_region_keeps_its_file)
+{
+	int fd = make_file(7 * PAGE);
+	struct gmem *mem = two_regions(fd);
+	uint8_t byte = 0;
+
+	close(fd);
+	fd = mem->regions[0]->fd;
+	*mem->regions[0]->hva = 77;
+	assert_int_equal(pread(fd, &byte, 1, (off_t)mem->regions[0]->offset), 1);
+	assert_int_equal(byte, 77);
+	gmem_destroy(mem);
+	assert_int_equal(fcntl(fd, F_GETFD), -1);
+}
+
+/* Sparse files cost nothing but addresses; ThreadSanitizer leaves too few of those. */
+TEST(all_tables_together_have_an_end)
+{
+	struct gmem_spec s = {.size = GMEM_MAX_BYTES};
+	struct gmem *mem[GMEM_MAX_BYTES_ALL / GMEM_MAX_BYTES + 1];
+	uint32_t n = 0;
+	char why[100];
+
+	s.fd = make_file(GMEM_MAX_BYTES);
+	while (n < ARRAY_LEN(mem) && gmem_create(&mem[n], &s, 1, why, sizeof(why)) == 0)
+		n++;
+	if (strncmp(why, "cannot map", 10) != 0) {
+		assert_int_equal(n, GMEM_MAX_BYTES_ALL / GMEM_MAX_BYTES);
+		assert_string_equal(why, "more than 64 TiB of memory of all guests together");
+		gmem_destroy(mem[--n]);
+		assert_int_equal(gmem_create(&mem[n++], &s, 1, why, sizeof(why)), 0);
+	}
+	while (n > 0)
+		gmem_destroy(mem[--n]);
+	close(s.fd);
+}
+
 TESTS(cmocka_unit_test(addresses_are_found_in_their_regions),
 	cmocka_unit_test(pointers_lead_to_the_right_bytes_of_the_file_and_back),
 	cmocka_unit_test(a_range_over_two_regions_comes_in_two_spans),
@@ -315,4 +523,10 @@ TESTS(cmocka_unit_test(addresses_are_found_in_their_regions),
 	cmocka_unit_test(a_region_beyond_its_file_is_refused),
 	cmocka_unit_test(memory_that_is_not_shared_is_refused),
 	cmocka_unit_test(memory_that_may_not_be_written_is_refused),
-	cmocka_unit_test(a_file_that_is_cut_short_reads_as_zeros_and_is_lost))
+	cmocka_unit_test(a_file_that_is_cut_short_reads_as_zeros_and_is_lost),
+	cmocka_unit_test(regions_come_and_go_one_by_one_up_to_the_last_slot),
+	cmocka_unit_test(a_slot_too_many_is_refused_and_the_table_stays),
+	cmocka_unit_test(both_tables_hold_the_regions_they_share),
+	cmocka_unit_test(a_region_that_overlaps_the_table_is_not_added),
+	cmocka_unit_test(only_a_region_that_is_there_is_removed), cmocka_unit_test(a_region_keeps_its_file),
+	cmocka_unit_test(all_tables_together_have_an_end))
