@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -158,13 +157,4 @@ void foreign_settle(void)
 {
 	reaper_settle(&socket_reaper);
 	reaper_settle(&other_reaper);
-}
-
-int foreign_ring(int fd, bool is_socket)
-{
-	uint64_t one = 1;
-	ssize_t n = is_socket ? send(fd, &one, sizeof(one), MSG_DONTWAIT | MSG_NOSIGNAL)
-			      : write(fd, &one, sizeof(one));
-
-	return n < 0 && errno == EINTR ? -EINTR : 0;
 }

@@ -8,7 +8,7 @@
  * (os/thread.h) ends the wait.
  *
  *	             closed by     may wait for the peer
- *	eventfd      the caller    in write(): until the alarm
+ *	eventfd      the caller    in write() (os/bell.h): until the alarm
  *	memory       the caller    never
  *	socket       a reaper      in close(), for a lingering TCP socket that lies unread in it: until the alarm
  *	pipe, other  a reaper      in close(), for ever: a file on FUSE, a pipe whose reader holds its lock
@@ -18,8 +18,6 @@
  */
 #ifndef GINNEL_OS_FOREIGN_H
 #define GINNEL_OS_FOREIGN_H
-
-#include <stdbool.h>
 
 enum foreign_kind {
 	FOREIGN_EVENTFD,
@@ -36,12 +34,5 @@ enum foreign_kind foreign_kind(int fd);
 void foreign_close(int fd);
 /* For tests: returns when all that was handed over before is closed. */
 void foreign_settle(void);
-
-/*
- * Adds 1, as 8 bytes, to a peer's eventfd or socket. 0 when done or when it is full already; -EINTR when the call
- * blocked until the thread's alarm. Other errors are the peer's loss and count as 0. Never for a pipe: who reads from
- * it into a page that does not come holds its lock meanwhile, and no signal ends the wait for that.
- */
-int foreign_ring(int fd, bool is_socket);
 
 #endif

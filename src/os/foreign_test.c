@@ -46,75 +46,6 @@ TEST(a_descriptor_is_known_by_its_kind_and_closed_whatever_it_is)
 	assert_int_equal(foreign_kind(-1), FOREIGN_OTHER);
 }
 
-TEST(a_ring_adds_one)
-{
-	int event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), pair[2];
-	uint64_t n = 0;
-
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
-	for (int i = 0; i < 3; i++)
-		assert_int_equal(foreign_ring(event, false), 0);
-	assert_int_equal(read(event, &n, sizeof(n)), sizeof(n));
-	assert_int_equal(n, 3);
-	assert_int_equal(foreign_ring(pair[0], true), 0);
-	assert_int_equal(read(pair[1], &n, sizeof(n)), sizeof(n));
-	assert_int_equal(n, 1);
-	close(event);
-	close(pair[0]);
-	close(pair[1]);
-}
-
-TEST(a_ring_that_is_full_or_broken_is_the_peers_loss)
-{
-	int event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), pair[2];
-	uint64_t full = UINT64_MAX - 1;
-
-	assert_int_equal(write(event, &full, sizeof(full)), sizeof(full));
-	assert_int_equal(foreign_ring(event, false), 0);
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
-	for (int i = 0; i < 100 * 1000; i++)
-		assert_int_equal(foreign_ring(pair[0], true), 0);
-	close(pair[1]);
-	assert_int_equal(foreign_ring(pair[0], true), 0);
-	close(pair[0]);
-	close(event);
-}
-
-/* The peer's doing: an eventfd that is full, and blocks. */
-static int blocking_eventfd(void)
-{
-	int fd = eventfd(0, EFD_CLOEXEC);
-	uint64_t full = UINT64_MAX - 1;
-
-	assert_int_equal(write(fd, &full, sizeof(full)), sizeof(full));
-	return fd;
-}
-
-static void *ring_with_alarm(void *arg)
-{
-	const int *fd = arg;
-	int err = thread_alarm_start();
-
-	if (err == 0)
-		err = foreign_ring(*fd, false);
-	thread_alarm_stop();
-	return (void *)(intptr_t)err;
-}
-
-TEST(a_ring_that_blocks_ends_with_the_alarm)
-{
-	int fd = blocking_eventfd();
-	uint64_t before = clock_now_ns();
-	pthread_t thread;
-	void *result;
-
-	assert_int_equal(thread_start(&thread, "ringer", THREAD_ANY_CPU, ring_with_alarm, &fd), 0);
-	pthread_join(thread, &result);
-	assert_int_equal((intptr_t)result, -EINTR);
-	assert_true(clock_now_ns() - before < NS_PER_S);
-	close(fd);
-}
-
 TEST(closing_a_socket_that_lingers_takes_no_time)
 {
 	uint64_t before = clock_now_ns();
@@ -148,7 +79,5 @@ TEST(a_socket_that_lingers_inside_another_is_left_to_the_reaper)
 }
 
 TESTS(cmocka_unit_test(a_descriptor_is_known_by_its_kind_and_closed_whatever_it_is),
-	cmocka_unit_test(a_ring_adds_one), cmocka_unit_test(a_ring_that_is_full_or_broken_is_the_peers_loss),
-	cmocka_unit_test(a_ring_that_blocks_ends_with_the_alarm),
 	cmocka_unit_test(closing_a_socket_that_lingers_takes_no_time),
 	cmocka_unit_test(a_socket_that_lingers_inside_another_is_left_to_the_reaper))

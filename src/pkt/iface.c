@@ -49,6 +49,7 @@ struct iface_table *iface_table_create(uint32_t n_workers)
 		free(t);
 		return NULL;
 	}
+	t->local0.mtu = 0; /* nothing leaves there */
 	return t;
 }
 
@@ -78,6 +79,7 @@ int iface_add_at(struct iface_table *t, struct iface *iface, uint32_t idx)
 		return -ENOMEM;
 	iface->idx = idx;
 	iface->up = false;
+	iface->mtu = IFACE_MTU_DEFAULT;
 	iface->mode = IFACE_MODE_NONE;
 	memset(&t->cleared[idx], 0, sizeof(t->cleared[idx]));
 	rcu_publish(t->ifaces[idx], iface);

@@ -24,6 +24,11 @@
 #define IFACE_NAME_LEN 64
 /* Packets one turn can hold, and so what one lane can hold. */
 #define TURN_PKTS 256
+/* Of a new interface: jumbo frames pass. */
+#define IFACE_MTU_DEFAULT 9000
+/* What can be asked for: the least that IPv4 lives with (RFC 791), the most that a length field of IP can say. */
+#define IFACE_MTU_MIN 68
+#define IFACE_MTU_MAX 65535
 /* Workers in one process. */
 #define WORKER_MAX 16
 
@@ -52,10 +57,11 @@ struct iface {
 	uint32_t idx; /* its place in the table, shown as Idx and sw_if_index; 0 is local0 */
 	char name[IFACE_NAME_LEN];
 	uint8_t mac[6];
-	bool up;                                /* relaxed atomic: control writes, workers read */
-	uint8_t mode;                           /* enum iface_mode, likewise */
-	const char *kind;                       /* "vhost-user", "local" */
-	void *l2;                               /* the bridge's own: rcu_load() */
+	bool up;          /* relaxed atomic: control writes, workers read */
+	uint8_t mode;     /* enum iface_mode, likewise */
+	uint32_t mtu;     /* bytes behind the Ethernet header and tags, on the way out */
+	const char *kind; /* "vhost-user", "local" */
+	void *l2;         /* the bridge's own: rcu_load() */
 	void (*l2_detach)(struct iface *iface); /* set by whoever set l2; iface_remove() calls it first */
 	struct iface_lane *lanes[WORKER_MAX];   /* n_workers of them are there */
 };
@@ -105,6 +111,11 @@ static inline void iface_count(uint64_t *counter, uint64_t n)
 static inline bool iface_is_up(const struct iface *iface)
 {
 	return __atomic_load_n(&iface->up, __ATOMIC_RELAXED);
+}
+
+static inline uint32_t iface_mtu(const struct iface *iface)
+{
+	return __atomic_load_n(&iface->mtu, __ATOMIC_RELAXED);
 }
 
 static inline enum iface_mode iface_mode(const struct iface *iface)

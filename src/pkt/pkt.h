@@ -42,6 +42,7 @@ enum pkt_gso {
 	PKT_GSO_NONE,
 	PKT_GSO_TCP4,
 	PKT_GSO_TCP6,
+	PKT_GSO_UDP, /* in IPv4 or IPv6, as the frame says */
 };
 
 struct pkt_offload {
@@ -49,7 +50,8 @@ struct pkt_offload {
 	uint8_t gso;       /* enum pkt_gso: one frame that stands for several */
 	bool ecn;          /* gso with the CWR bit: first segment only (VIRTIO_NET_HDR_GSO_ECN) */
 	uint16_t gso_size; /* payload bytes per segment; not 0 when gso is set */
-	uint16_t hdr_len;  /* bytes before the payload as the sender says it: a hint, not checked */
+	uint16_t
+		hdr_len; /* gso: bytes before the payload, known once the headers were looked at (port/frame.h) */
 	uint16_t
 		csum_start; /* both from the frame's first byte; csum_start + csum_offset + 2 <= frame length */
 	uint16_t csum_offset;

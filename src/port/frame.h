@@ -3,17 +3,23 @@
  * frame - what goes out for a packet, once the receiver's abilities are known.
  *
  * A packet may ask for a checksum or for segmentation (struct pkt_offload). frame_begin() compares that with what the
- * receiver accepts undone; frame_next() then yields the frames to write: the packet itself, or its segments one by
- * one. frame_copy() writes one frame into the receiver's buffers and is the only place where body bytes are copied;
+ * receiver accepts undone, and with its MTU; frame_next() then yields the frames to write: the packet itself, or its
+ * segments one by one. frame_copy() writes one frame into the receiver's buffers and is the only place where body bytes are copied;
  * a checksum that must be completed is computed inside that copy.
  *
  *	struct frame_iter it;
  *	struct frame f;
  *
- *	if (!frame_begin(&it, pkt, caps))
- *		... drop, DROP_TX_OFFLOAD
+ *	drop = frame_begin(&it, pkt, caps, mtu);
+ *	if (drop != DROP_NONE)
+ *		... count it
  *	while (frame_next(&it, &f))
  *		... take buffers for f.head_len + f.body_len bytes, write a header from f.offload, frame_copy(&f, ...)
+ *
+ * A frame that stands for several (gso) is judged by its segments: they must fit the MTU, whoever cuts it, so a
+ * receiver that accepts it whole is told a smaller gso_size where the sender's is too large. Its headers are looked
+ * at in any case (frame_segment.c): nobody gets one whose lengths, checksum position or protocols are not what the
+ * sender says.
  *
  * The packet is read only: several interfaces may send it.
  */
@@ -31,7 +37,9 @@ enum frame_cap {
 	FRAME_CAP_CSUM = 1, /* a checksum that is only begun */
 	FRAME_CAP_TSO4 = 2, /* TCP segments larger than its MTU, needs FRAME_CAP_CSUM */
 	FRAME_CAP_TSO6 = 4,
-	FRAME_CAP_ECN = 8, /* the above with CWR set */
+	FRAME_CAP_ECN = 8,   /* the above with CWR set */
+	FRAME_CAP_USO4 = 16, /* UDP datagrams in one frame, needs FRAME_CAP_CSUM */
+	FRAME_CAP_USO6 = 32,
 };
 
 /* A place in a packet's body. */
@@ -53,23 +61,32 @@ struct frame {
 	bool udp_zero; /* a UDP checksum of 0 is sent as 0xffff (RFC 768) */
 };
 
+/* Layer 4 of what can be segmented: TCP or UDP. */
+struct frame_l4;
+
 struct frame_iter {
 	const struct pkt *pkt;
 	bool whole; /* one frame: the packet as it is */
 	bool begun; /* the receiver accepts a checksum that is only begun */
 	bool done;
-	/* segmentation */
-	struct frame_cursor body;
-	uint32_t gso_size; /* payload per segment */
-	uint32_t payload_left;
-	uint32_t payload_at;      /* bytes of payload sent so far */
+	/* gso */
+	bool ip4;
+	const struct frame_l4 *proto;
 	uint16_t l3, l4, payload; /* where headers and payload start */
-	uint16_t segment;         /* how many were yielded */
+	uint16_t gso_size;        /* payload per segment */
+	/* segmentation */
+	uint16_t segment; /* how many were yielded */
+	struct frame_cursor body;
+	uint32_t payload_left;
+	uint32_t payload_at; /* bytes of payload sent so far */
 	uint8_t head[PKT_HEADROOM + PKT_HEAD_MAX];
 };
 
-/* caps: enum frame_cap bits. False: the headers make it impossible to do what is asked. */
-bool frame_begin(struct frame_iter *it, const struct pkt *pkt, uint32_t caps);
+/*
+ * caps: enum frame_cap bits. mtu: what a frame may hold behind the Ethernet header and tags. DROP_NONE, or
+ * DROP_TX_MTU, or DROP_TX_OFFLOAD: the headers make it impossible to do what is asked.
+ */
+enum drop frame_begin(struct frame_iter *it, const struct pkt *pkt, uint32_t caps, uint32_t mtu);
 bool frame_next(struct frame_iter *it, struct frame *f);
 
 /*

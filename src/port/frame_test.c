@@ -13,11 +13,13 @@
 #define FRAME_MAX  PKT_LEN_MAX
 #define PIECES_MAX 6
 #define SKIP       12 /* a virtio-net header */
-#define ALL_CAPS   (FRAME_CAP_CSUM | FRAME_CAP_TSO4 | FRAME_CAP_TSO6 | FRAME_CAP_ECN)
+#define ALL_CAPS \
+	(FRAME_CAP_CSUM | FRAME_CAP_TSO4 | FRAME_CAP_TSO6 | FRAME_CAP_ECN | FRAME_CAP_USO4 | FRAME_CAP_USO6)
+#define MTU PKT_LEN_MAX
 
 /* --- a sender's frame --- */
 
-enum kind { PLAIN, UDP4, UDP6, TCP4, TCP6, TSO4, TSO6, TSO4_ECN, TSO6_ECN, KINDS };
+enum kind { PLAIN, UDP4, UDP6, TCP4, TCP6, TSO4, TSO6, TSO4_ECN, TSO6_ECN, USO4, USO6, KINDS };
 
 struct shape {
 	enum kind kind;
@@ -155,7 +157,7 @@ static void offload_make(struct sample *s)
 	o->csum_offset = (uint16_t)(csum_field(s) - s->l4);
 	if (shape->kind < TSO4)
 		return;
-	o->gso = s->ip6 ? PKT_GSO_TCP6 : PKT_GSO_TCP4;
+	o->gso = !s->tcp ? PKT_GSO_UDP : s->ip6 ? PKT_GSO_TCP6 : PKT_GSO_TCP4;
 	o->ecn = shape->kind == TSO4_ECN || shape->kind == TSO6_ECN;
 	o->gso_size = shape->gso_size;
 	o->hdr_len = (uint16_t)s->payload;
@@ -168,8 +170,8 @@ static bool sample_make(struct sample *s, const struct shape *shape, struct rand
 	uint8_t *p = s->bytes;
 
 	s->shape = *shape;
-	s->ip6 = kind == UDP6 || kind == TCP6 || kind == TSO6 || kind == TSO6_ECN;
-	s->tcp = kind != UDP4 && kind != UDP6;
+	s->ip6 = kind == UDP6 || kind == TCP6 || kind == TSO6 || kind == TSO6_ECN || kind == USO6;
+	s->tcp = kind != UDP4 && kind != UDP6 && kind != USO4 && kind != USO6;
 	for (uint32_t i = 0; i < shape->len; i++)
 		p[i] = (uint8_t)random_u64(r);
 	eth_make(s);
@@ -199,6 +201,8 @@ static bool accepted(const struct sample *s, uint32_t caps)
 		return csum && (caps & FRAME_CAP_TSO4) && (!s->offload.ecn || (caps & FRAME_CAP_ECN));
 	case PKT_GSO_TCP6:
 		return csum && (caps & FRAME_CAP_TSO6) && (!s->offload.ecn || (caps & FRAME_CAP_ECN));
+	case PKT_GSO_UDP:
+		return csum && (caps & (s->ip6 ? FRAME_CAP_USO6 : FRAME_CAP_USO4));
 	default:
 		return csum || !s->offload.csum;
 	}
@@ -226,7 +230,7 @@ static void expected_segment(const struct sample *s, uint32_t i, struct expected
 	uint32_t at = i * s->offload.gso_size;
 	uint32_t left = s->shape.len - s->payload - at;
 	uint32_t len = left < s->offload.gso_size ? left : s->offload.gso_size;
-	uint8_t *ip = e->bytes + s->l3, *tcp = e->bytes + s->l4;
+	uint8_t *ip = e->bytes + s->l3, *l4 = e->bytes + s->l4;
 
 	e->len = s->payload + len;
 	memcpy(e->bytes, s->bytes, s->payload);
@@ -239,11 +243,15 @@ static void expected_segment(const struct sample *s, uint32_t i, struct expected
 		put16(ip + 10, 0);
 		put16(ip + 10, ~plain_sum(0, ip, s->l4 - s->l3));
 	}
-	put32(tcp + 4, get32(tcp + 4) + at);
+	if (!s->tcp) {
+		put16(l4 + 4, e->len - s->l4);
+		return;
+	}
+	put32(l4 + 4, get32(l4 + 4) + at);
 	if (i > 0)
-		tcp[13] &= 0x7f; /* CWR */
+		l4[13] &= 0x7f; /* CWR */
 	if (len < left)
-		tcp[13] &= 0xf6; /* FIN, PSH */
+		l4[13] &= 0xf6; /* FIN, PSH */
 }
 
 /* The i-th frame for a receiver with caps. False: there are only i. */
@@ -384,6 +392,7 @@ static void assert_offload_equal(const struct pkt_offload *a, const struct pkt_o
 	assert_int_equal(a->gso, b->gso);
 	assert_int_equal(a->ecn, b->ecn);
 	assert_int_equal(a->gso_size, b->gso_size);
+	assert_int_equal(a->hdr_len, b->hdr_len);
 	assert_int_equal(a->csum_start, b->csum_start);
 	assert_int_equal(a->csum_offset, b->csum_offset);
 }
@@ -407,7 +416,7 @@ static void check_sample(
 	uint32_t n = 0, body_bytes = 0;
 
 	borrow(&b, s->bytes, s->shape.len, &s->offload, n_src, r);
-	assert_true(frame_begin(&it, &b.pkt, caps));
+	assert_int_equal(frame_begin(&it, &b.pkt, caps, MTU), DROP_NONE);
 	for (; frame_next(&it, &f); n++) {
 		assert_true(expected_make(s, caps, n, &e));
 		assert_int_equal(f.head_len + f.body_len, e.len);
@@ -472,9 +481,9 @@ TEST(a_begun_checksum_is_passed_on_or_completed)
 	check_kinds(UDP4, TCP6, 2);
 }
 
-TEST(a_large_tcp_frame_is_passed_on_or_segmented)
+TEST(a_large_frame_is_passed_on_or_segmented)
 {
-	check_kinds(TSO4, TSO6_ECN, 3);
+	check_kinds(TSO4, USO6, 3);
 }
 
 /* --- single properties --- */
@@ -491,7 +500,7 @@ static bool begins(const uint8_t *frame, uint32_t len, const struct pkt_offload 
 
 	random_init(&r, 4);
 	borrow(&b, frame, len, offload, 1, &r);
-	ok = frame_begin(&it, &b.pkt, caps);
+	ok = frame_begin(&it, &b.pkt, caps, MTU) == DROP_NONE;
 	pieces_free(&b.body);
 	return ok;
 }
@@ -549,7 +558,7 @@ TEST(segments_are_never_tiny)
 	random_init(&r, 7);
 	sample_fixed(&s, &(struct shape){.kind = TSO4, .len = 65535, .gso_size = 1});
 	borrow(&b, s.bytes, s.shape.len, &s.offload, 3, &r);
-	assert_true(frame_begin(&it, &b.pkt, 0));
+	assert_int_equal(frame_begin(&it, &b.pkt, 0, MTU), DROP_NONE);
 	while (frame_next(&it, &f))
 		n++;
 	pieces_free(&b.body);
@@ -570,7 +579,7 @@ TEST(segments_are_never_longer_than_ip_can_say)
 	sample_fixed(&s, &(struct shape){.kind = TSO4, .len = FRAME_MAX, .gso_size = 65535});
 	put16(s.bytes + s.l3 + 2, 0);
 	borrow(&b, s.bytes, s.shape.len, &s.offload, 3, &r);
-	assert_true(frame_begin(&it, &b.pkt, 0));
+	assert_int_equal(frame_begin(&it, &b.pkt, 0, MTU), DROP_NONE);
 	while (frame_next(&it, &f)) {
 		copy_through(&f, 1, &r, got);
 		assert_int_equal(get16(got + s.l3 + 2), f.head_len + f.body_len - s.l3);
@@ -591,14 +600,86 @@ TEST(segmentation_without_checksum_is_refused)
 	assert_false(begins(s.bytes, s.shape.len, &s.offload, ALL_CAPS));
 }
 
-TEST(wrong_headers_are_no_matter_to_a_receiver_that_segments)
+TEST(wrong_headers_are_refused_whoever_would_segment)
 {
 	static struct sample s;
 
 	sample_fixed(&s, &tso4);
 	s.bytes[s.l3] = 0;
-	assert_true(begins(s.bytes, s.shape.len, &s.offload, ALL_CAPS));
+	assert_false(begins(s.bytes, s.shape.len, &s.offload, ALL_CAPS));
 	assert_false(begins(s.bytes, s.shape.len, &s.offload, 0));
+}
+
+/* What a frame's first yield says, for a receiver that takes everything. */
+static enum drop first_frame(const struct sample *s, uint32_t caps, uint32_t mtu, struct frame *f)
+{
+	struct random r;
+	struct borrowed b;
+	static struct frame_iter it;
+	enum drop drop;
+
+	random_init(&r, 12);
+	borrow(&b, s->bytes, s->shape.len, &s->offload, 1, &r);
+	drop = frame_begin(&it, &b.pkt, caps, mtu);
+	if (drop == DROP_NONE)
+		assert_true(frame_next(&it, f));
+	pieces_free(&b.body);
+	return drop;
+}
+
+TEST(the_length_of_the_headers_is_ours_not_the_senders)
+{
+	static struct sample s;
+	struct frame f;
+
+	sample_fixed(&s, &(struct shape){.kind = TSO4, .len = 4000, .gso_size = 1000, .extras = true});
+	s.offload.hdr_len = 3;
+	assert_int_equal(first_frame(&s, ALL_CAPS, MTU, &f), DROP_NONE);
+	assert_int_equal(f.offload.hdr_len, s.payload);
+}
+
+TEST(a_segment_is_no_longer_than_the_mtu_whoever_cuts_it)
+{
+	static const enum kind kinds[] = {TSO4, TSO6, USO4, USO6};
+	static struct sample s;
+	struct frame f;
+
+	for (uint32_t i = 0; i < 4; i++) {
+		sample_fixed(&s, &(struct shape){.kind = kinds[i],
+					 .len = 9000,
+					 .gso_size = 4000,
+					 .vlans = i % 3,
+					 .extras = i & 1});
+		assert_int_equal(first_frame(&s, ALL_CAPS, 1500, &f), DROP_NONE);
+		assert_int_equal(f.offload.gso_size, 1500 - (s.payload - s.l3));
+		assert_int_equal(first_frame(&s, 0, 1500, &f), DROP_NONE);
+		assert_int_equal(f.head_len + f.body_len, 1500 + s.l3);
+		assert_int_equal(first_frame(&s, ALL_CAPS, 5000, &f), DROP_NONE);
+		assert_int_equal(f.offload.gso_size, 4000);
+		/* and an MTU that the headers fill lets nothing through */
+		assert_int_equal(first_frame(&s, ALL_CAPS, s.payload - s.l3 + 7, &f), DROP_TX_MTU);
+		assert_int_equal(first_frame(&s, 0, s.payload - s.l3 + 7, &f), DROP_TX_MTU);
+		assert_int_equal(first_frame(&s, 0, s.payload - s.l3 + 8, &f), DROP_NONE);
+	}
+}
+
+TEST(a_frame_is_no_longer_than_the_mtu_tags_not_counted)
+{
+	static struct sample s;
+	struct frame f;
+
+	for (uint32_t vlans = 0; vlans <= 3; vlans++) {
+		uint32_t tags = vlans < 3 ? vlans : 2;
+
+		for (enum kind kind = PLAIN; kind <= TCP6; kind++) {
+			sample_fixed(
+				&s, &(struct shape){.kind = kind, .len = 1514 + 4 * tags, .vlans = vlans});
+			assert_int_equal(first_frame(&s, ALL_CAPS, 1500, &f), DROP_NONE);
+			assert_int_equal(first_frame(&s, 0, 1500, &f), DROP_NONE);
+			assert_int_equal(first_frame(&s, ALL_CAPS, 1499, &f), DROP_TX_MTU);
+			assert_int_equal(first_frame(&s, 0, 1499, &f), DROP_TX_MTU);
+		}
+	}
 }
 
 TEST(wrong_lengths_in_either_direction_are_refused)
@@ -638,7 +719,21 @@ TEST(a_length_of_zero_means_see_the_frame)
 	assert_true(sample_begins(&s));
 }
 
-TEST(segmentation_of_anything_but_tcp_is_refused)
+TEST(a_udp_header_with_a_wrong_length_is_refused)
+{
+	static struct sample s;
+
+	for (enum kind kind = USO4; kind <= USO6; kind++) {
+		sample_fixed(&s, &(struct shape){.kind = kind, .len = 4000, .gso_size = 1000});
+		assert_true(sample_begins(&s));
+		assert_false(begins_with_flip(&s, s.l4 + 4, 0x01));
+		assert_false(begins_with_flip(&s, s.l4 + 5, 0x01));
+		put16(s.bytes + s.l4 + 4, 0); /* see the frame */
+		assert_true(sample_begins(&s));
+	}
+}
+
+TEST(segmentation_of_another_protocol_than_the_sender_says_is_refused)
 {
 	static struct sample s;
 
@@ -653,6 +748,13 @@ TEST(segmentation_of_anything_but_tcp_is_refused)
 	sample_fixed(&s, &tso6);
 	assert_false(begins_with_flip(&s, s.l3 + 6, 6 ^ 44)); /* a fragment */
 	assert_false(begins_with_flip(&s, s.l3 + 6, 6 ^ 59)); /* nothing follows */
+	s.offload.gso = PKT_GSO_TCP4;
+	assert_false(sample_begins(&s));
+	s.offload.gso = PKT_GSO_UDP;
+	assert_false(sample_begins(&s));
+	sample_fixed(&s, &(struct shape){.kind = USO4, .len = 4000, .gso_size = 1000});
+	assert_true(sample_begins(&s));
+	assert_false(begins_with_flip(&s, s.l3 + 9, 6 ^ 17)); /* TCP */
 	s.offload.gso = PKT_GSO_TCP4;
 	assert_false(sample_begins(&s));
 	sample_fixed(&s, &(struct shape){.kind = TSO4, .len = 4000, .gso_size = 1000, .vlans = 3});
@@ -722,7 +824,8 @@ TEST(a_checksum_is_completed_wherever_it_lies)
 		for (uint32_t i = 0; i < len; i++)
 			frame[i] = (uint8_t)random_u64(&r);
 		borrow(&b, frame, len, &offload, 1 + random_below(&r, PIECES_MAX), &r);
-		assert_true(frame_begin(&it, &b.pkt, 0) && frame_next(&it, &f));
+		assert_int_equal(frame_begin(&it, &b.pkt, 0, MTU), DROP_NONE);
+		assert_true(frame_next(&it, &f));
 		copy_through(&f, 1 + random_below(&r, PIECES_MAX), &r, got);
 		pieces_free(&b.body);
 		csum = ~plain_sum(0, frame + start, len - start) & 0xffff;
@@ -789,7 +892,8 @@ TEST(whatever_the_headers_say_copies_stay_within_bounds)
 		sample_make(&s, &shape, &r);
 		len = sample_spoil(&s, &r);
 		borrow(&b, s.bytes, len, &s.offload, 1 + random_below(&r, PIECES_MAX), &r);
-		if (frame_begin(&it, &b.pkt, random_below(&r, ALL_CAPS + 1))) {
+		if (frame_begin(&it, &b.pkt, random_below(&r, ALL_CAPS + 1), 200 + random_below(&r, 1500)) ==
+			DROP_NONE) {
 			for (; frame_next(&it, &f); n++) {
 				copy_through(&f, 1 + random_below(&r, PIECES_MAX), &r, got);
 				body_bytes += f.body_len;
@@ -845,7 +949,8 @@ TEST(a_sender_that_changes_its_bytes_meanwhile_cannot_spoil_the_checksum)
 		struct frame_iter it;
 		struct frame f;
 
-		assert_true(frame_begin(&it, &pkt, 0) && frame_next(&it, &f));
+		assert_int_equal(frame_begin(&it, &pkt, 0, MTU), DROP_NONE);
+		assert_true(frame_next(&it, &f));
 		frame_copy(&f, &dst, 1, 0);
 		assert_int_equal(receiver_sum(&s, got, 9000), 0xffff);
 	}
@@ -858,15 +963,19 @@ TEST(a_sender_that_changes_its_bytes_meanwhile_cannot_spoil_the_checksum)
 
 TESTS(cmocka_unit_test(a_plain_frame_arrives_unchanged),
 	cmocka_unit_test(a_begun_checksum_is_passed_on_or_completed),
-	cmocka_unit_test(a_large_tcp_frame_is_passed_on_or_segmented),
+	cmocka_unit_test(a_large_frame_is_passed_on_or_segmented),
 	cmocka_unit_test(a_checksum_of_zero_is_sent_as_all_ones_by_udp_alone),
 	cmocka_unit_test(segments_are_never_tiny),
 	cmocka_unit_test(segments_are_never_longer_than_ip_can_say),
 	cmocka_unit_test(segmentation_without_checksum_is_refused),
-	cmocka_unit_test(wrong_headers_are_no_matter_to_a_receiver_that_segments),
+	cmocka_unit_test(wrong_headers_are_refused_whoever_would_segment),
+	cmocka_unit_test(the_length_of_the_headers_is_ours_not_the_senders),
+	cmocka_unit_test(a_segment_is_no_longer_than_the_mtu_whoever_cuts_it),
+	cmocka_unit_test(a_frame_is_no_longer_than_the_mtu_tags_not_counted),
 	cmocka_unit_test(wrong_lengths_in_either_direction_are_refused),
 	cmocka_unit_test(a_length_of_zero_means_see_the_frame),
-	cmocka_unit_test(segmentation_of_anything_but_tcp_is_refused),
+	cmocka_unit_test(a_udp_header_with_a_wrong_length_is_refused),
+	cmocka_unit_test(segmentation_of_another_protocol_than_the_sender_says_is_refused),
 	cmocka_unit_test(segmentation_with_a_checksum_elsewhere_is_refused),
 	cmocka_unit_test(headers_that_end_beyond_the_head_are_refused),
 	cmocka_unit_test(a_frame_cut_off_within_its_headers_is_refused),

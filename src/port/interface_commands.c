@@ -64,9 +64,9 @@ static json_t *iface_json(const struct ports *ports, const struct iface *iface)
 	drops = drops_json(&c, &dropped);
 	counters = counters_json(&c);
 	json_object_set_new(counters, "drops", json_integer((json_int_t)dropped));
-	return json_pack("{s:s, s:i, s:s, s:o, s:s, s:o, s:o}", "name", iface->name, "index", (int)iface->idx,
-		"state", iface_is_up(iface) ? "up" : "down", "mac", mac_json(iface->mac), "kind", iface->kind,
-		"counters", counters, "drops", drops);
+	return json_pack("{s:s, s:i, s:s, s:i, s:o, s:s, s:o, s:o}", "name", iface->name, "index",
+		(int)iface->idx, "state", iface_is_up(iface) ? "up" : "down", "mtu", (int)iface_mtu(iface),
+		"mac", mac_json(iface->mac), "kind", iface->kind, "counters", counters, "drops", drops);
 }
 
 static int by_name(const void *a, const void *b)
@@ -176,9 +176,10 @@ static void print_show_hardware(const json_t *result, FILE *out)
 		fprintf(out, "%-32s%5" JSON_INTEGER_FORMAT "   %-6s%s\n", name,
 			json_integer_value(json_object_get(iface, "index")),
 			json_string_value(json_object_get(iface, "state")), name);
-		fprintf(out, "  %s\n  Ethernet address %s\n",
+		fprintf(out, "  %s\n  Ethernet address %s\n  MTU %" JSON_INTEGER_FORMAT "\n",
 			json_string_value(json_object_get(iface, "kind")),
-			json_string_value(json_object_get(iface, "mac")));
+			json_string_value(json_object_get(iface, "mac")),
+			json_integer_value(json_object_get(iface, "mtu")));
 	}
 }
 
@@ -289,6 +290,20 @@ static int run_set_state(struct ctl_call *call)
 	return 0;
 }
 
+static int run_set_mtu(struct ctl_call *call)
+{
+	struct port *port = named_port(call);
+	uint64_t mtu = ctl_u64(call, "mtu", 0);
+
+	if (!port)
+		return -1;
+	if (mtu < IFACE_MTU_MIN || mtu > IFACE_MTU_MAX)
+		return ctl_fail(call, "an MTU is a number of bytes from %d to %d, behind the Ethernet header",
+			IFACE_MTU_MIN, IFACE_MTU_MAX);
+	__atomic_store_n(&port->iface.mtu, (uint32_t)mtu, __ATOMIC_RELAXED);
+	return 0;
+}
+
 static const struct ctl_command commands[] = {
 	{"show interface [<interface:interface>]", "Interfaces, their state and counters", run_show_interface,
 		print_show_interface},
@@ -303,6 +318,9 @@ static const struct ctl_command commands[] = {
 		NULL},
 	{"set interface state <interface:interface> <state:{up|down}>",
 		"Let packets through an interface, or none", run_set_state, NULL},
+	{"set interface mtu [packet] <mtu:u32> <interface:interface>",
+		"Largest packet that leaves through an interface, in bytes behind the Ethernet header",
+		run_set_mtu, NULL},
 	{0},
 };
 

@@ -19,7 +19,8 @@
 		BIT(VIRTIO_F_ANY_LAYOUT) | BIT(VIRTIO_NET_F_MRG_RXBUF) | BIT(VIRTIO_NET_F_CSUM) |          \
 		BIT(VIRTIO_NET_F_GUEST_CSUM) | BIT(VIRTIO_NET_F_HOST_TSO4) | BIT(VIRTIO_NET_F_HOST_TSO6) | \
 		BIT(VIRTIO_NET_F_HOST_ECN) | BIT(VIRTIO_NET_F_GUEST_TSO4) | BIT(VIRTIO_NET_F_GUEST_TSO6) | \
-		BIT(VIRTIO_NET_F_GUEST_ECN) | BIT(VIRTIO_NET_F_GUEST_ANNOUNCE) | BIT(VIRTIO_NET_F_MQ))
+		BIT(VIRTIO_NET_F_GUEST_ECN) | BIT(VIRTIO_NET_F_HOST_USO) | BIT(VIRTIO_NET_F_GUEST_USO4) |  \
+		BIT(VIRTIO_NET_F_GUEST_USO6) | BIT(VIRTIO_NET_F_GUEST_ANNOUNCE) | BIT(VIRTIO_NET_F_MQ))
 
 /* What the guest receives on: workers find it by its bit. */
 static void publish_tx(struct vhost_port *vp, uint32_t pair, struct vhost_ring *ring)
@@ -187,6 +188,7 @@ static struct vhost_port *vhost_alloc(struct ports *ports, const struct vhost_po
 		memcpy(vp->port.iface.mac, config->mac, sizeof(vp->port.iface.mac));
 	else
 		make_mac(ports, vp->port.iface.mac);
+	vp->peer_mtu = UINT32_MAX;
 	vhost_set_features(vp, BIT(VIRTIO_F_VERSION_1));
 	return vp;
 }

@@ -34,6 +34,7 @@ struct vhost_port {
 	uint32_t caps; /* enum frame_cap bits it accepts undone */
 	uint16_t hdr_len;
 	bool mrg_rxbuf;
+	uint32_t peer_mtu; /* what the front-end told the guest (NET_SET_MTU); relaxed atomic */
 	struct vhost_ring *rings[2 * VHOST_PORT_PAIRS]; /* rcu_publish() */
 	struct log_limit limit;
 	uint32_t
@@ -64,6 +65,12 @@ void vhost_rx_done(struct port *port, uint32_t queue);
 bool vhost_rx_arm(struct port *port, uint32_t queue);
 void vhost_rx_disarm(struct port *port, uint32_t queue);
 void vhost_tx(struct port *port, struct turn *turn, struct pkt *const *pkts, uint32_t n);
+
+/* Of frames to the guest: the user's, or the guest's own if that is less. */
+static inline uint32_t vhost_port_mtu(const struct vhost_port *vp)
+{
+	return min_u32(iface_mtu(&vp->port.iface), __atomic_load_n(&vp->peer_mtu, __ATOMIC_RELAXED));
+}
 
 static inline struct vhost_ring *vhost_port_rx_ring(struct vhost_port *vp, uint32_t queue)
 {

@@ -9,6 +9,7 @@
 #include "port/frame.h"
 #include "port/vhost_port.h"
 #include "port/vnet.h"
+#include "wire/ethernet.h"
 
 #include <errno.h>
 #include <string.h>
@@ -28,6 +29,7 @@ struct tx {
 	struct vhost_port *vp;
 	struct virtq *vq;
 	struct iface_counters *counters;
+	uint32_t mtu;
 };
 
 static void count_drop(struct tx *tx, enum drop reason, uint32_t n)
@@ -37,10 +39,10 @@ static void count_drop(struct tx *tx, enum drop reason, uint32_t n)
 
 /* --- the common case --- */
 
-/* Nothing is left to do to the packet, by us or by the guest. */
-static bool is_plain(const struct pkt *pkt)
+/* Nothing is left to do to the packet, by us or by the guest, and it may go: one with tags is looked at closer. */
+static bool is_plain(const struct tx *tx, const struct pkt *pkt)
 {
-	return likely(!pkt->offload.csum);
+	return likely(!pkt->offload.csum && pkt_len(pkt) <= tx->mtu + ETHERNET_HEADER_LEN);
 }
 
 /* Takes a buffer for the packet if it is one piece and large enough; otherwise leaves the ring as it was. */
@@ -93,7 +95,7 @@ static uint32_t send_plain(struct tx *tx, struct pkt *const *pkts, uint32_t n)
 	uint32_t planned = 0;
 
 	n = min_u32(n, TX_BURST);
-	while (planned < n && is_plain(pkts[planned]) && plan_one(tx, pkts[planned], &plan[planned]))
+	while (planned < n && is_plain(tx, pkts[planned]) && plan_one(tx, pkts[planned], &plan[planned]))
 		planned++;
 	for (uint32_t i = 0; i < planned; i++) {
 		copy_planned(tx, &plan[i]);
@@ -209,12 +211,8 @@ static void send_slow(struct tx *tx, const struct pkt *pkt)
 {
 	struct frame_iter it;
 	struct frame f;
-	enum drop drop = DROP_NONE;
+	enum drop drop = frame_begin(&it, pkt, tx->vp->caps, tx->mtu);
 
-	if (!frame_begin(&it, pkt, tx->vp->caps)) {
-		count_drop(tx, DROP_TX_OFFLOAD, 1);
-		return;
-	}
 	while (drop == DROP_NONE && frame_next(&it, &f))
 		drop = send_frame(tx, &f);
 	if (drop != DROP_NONE)
@@ -262,7 +260,11 @@ static void break_call(struct vhost_port *vp, uint32_t pair, struct virtq *vq)
 void vhost_tx(struct port *port, struct turn *turn, struct pkt *const *pkts, uint32_t n)
 {
 	struct vhost_port *vp = CONTAINER_OF(port, struct vhost_port, port);
-	struct tx tx = {.vp = vp, .counters = &turn_lane(turn, &port->iface)->counters};
+	struct tx tx = {
+		.vp = vp,
+		.counters = &turn_lane(turn, &port->iface)->counters,
+		.mtu = vhost_port_mtu(vp),
+	};
 	uint32_t pair;
 	struct vhost_ring *ring = vhost_port_tx_ring(vp, turn->worker, &pair);
 	bool call;

@@ -16,6 +16,8 @@ static const struct cap_row guest_rows[] = {
 	{VIRTIO_NET_F_GUEST_TSO4, FRAME_CAP_TSO4},
 	{VIRTIO_NET_F_GUEST_TSO6, FRAME_CAP_TSO6},
 	{VIRTIO_NET_F_GUEST_ECN, FRAME_CAP_ECN},
+	{VIRTIO_NET_F_GUEST_USO4, FRAME_CAP_USO4},
+	{VIRTIO_NET_F_GUEST_USO6, FRAME_CAP_USO6},
 };
 
 static const struct cap_row host_rows[] = {
@@ -23,6 +25,7 @@ static const struct cap_row host_rows[] = {
 	{VIRTIO_NET_F_HOST_TSO4, FRAME_CAP_TSO4},
 	{VIRTIO_NET_F_HOST_TSO6, FRAME_CAP_TSO6},
 	{VIRTIO_NET_F_HOST_ECN, FRAME_CAP_ECN},
+	{VIRTIO_NET_F_HOST_USO, FRAME_CAP_USO4 | FRAME_CAP_USO6},
 };
 
 static uint32_t caps_of(uint64_t features, const struct cap_row *rows, size_t n)
@@ -51,38 +54,42 @@ uint16_t vnet_hdr_len(uint64_t features)
 										  : VNET_HDR_LEN_LEGACY;
 }
 
+static const uint8_t gso_types[] = {
+	[PKT_GSO_NONE] = VIRTIO_NET_HDR_GSO_NONE,
+	[PKT_GSO_TCP4] = VIRTIO_NET_HDR_GSO_TCPV4,
+	[PKT_GSO_TCP6] = VIRTIO_NET_HDR_GSO_TCPV6,
+	[PKT_GSO_UDP] = VIRTIO_NET_HDR_GSO_UDP_L4,
+};
+
+/* False: no kind of segments that we know. */
+static bool gso_parse(struct pkt_offload *o, const struct virtio_net_hdr *h)
+{
+	o->ecn = h->gso_type & VIRTIO_NET_HDR_GSO_ECN;
+	for (uint8_t gso = PKT_GSO_NONE + 1; gso < ARRAY_LEN(gso_types); gso++)
+		if (gso_types[gso] == (h->gso_type & ~VIRTIO_NET_HDR_GSO_ECN))
+			o->gso = gso;
+	o->gso_size = h->gso_size;
+	return o->gso != PKT_GSO_NONE && o->gso_size > 0 && !(o->gso == PKT_GSO_UDP && o->ecn);
+}
+
 bool vnet_parse(struct pkt_offload *o, const struct virtio_net_hdr *h, uint32_t frame_len)
 {
-	uint8_t gso = h->gso_type & ~VIRTIO_NET_HDR_GSO_ECN;
+	bool gso = (h->gso_type & ~VIRTIO_NET_HDR_GSO_ECN) != VIRTIO_NET_HDR_GSO_NONE;
 
 	*o = (struct pkt_offload){0};
 	if (likely(!(h->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM)))
-		return gso == VIRTIO_NET_HDR_GSO_NONE;
+		return !gso;
 	/* a checksum inside the Ethernet header would rewrite what the bridge has looked at */
 	if (h->csum_start < ETHERNET_HEADER_LEN || (uint32_t)h->csum_start + h->csum_offset + 2 > frame_len)
 		return false;
 	o->csum = true;
 	o->csum_start = h->csum_start;
 	o->csum_offset = h->csum_offset;
-	if (gso == VIRTIO_NET_HDR_GSO_NONE)
-		return true;
-	if (h->gso_size == 0 || (gso != VIRTIO_NET_HDR_GSO_TCPV4 && gso != VIRTIO_NET_HDR_GSO_TCPV6))
-		return false;
-	o->gso = gso == VIRTIO_NET_HDR_GSO_TCPV4 ? PKT_GSO_TCP4 : PKT_GSO_TCP6;
-	o->ecn = h->gso_type & VIRTIO_NET_HDR_GSO_ECN;
-	o->gso_size = h->gso_size;
-	o->hdr_len = h->hdr_len;
-	return true;
+	return !gso || gso_parse(o, h);
 }
 
 void vnet_build(struct virtio_net_hdr_mrg_rxbuf *h, const struct pkt_offload *o, uint16_t num_buffers)
 {
-	static const uint8_t gso_types[] = {
-		[PKT_GSO_NONE] = VIRTIO_NET_HDR_GSO_NONE,
-		[PKT_GSO_TCP4] = VIRTIO_NET_HDR_GSO_TCPV4,
-		[PKT_GSO_TCP6] = VIRTIO_NET_HDR_GSO_TCPV6,
-	};
-
 	*h = (struct virtio_net_hdr_mrg_rxbuf){.num_buffers = num_buffers};
 	if (likely(!o->csum))
 		return;

@@ -12,6 +12,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* Newer than the kernel headers of some (virtio 1.3, 5.1.3 and 5.1.6). */
+#ifndef VIRTIO_NET_F_GUEST_USO4
+#define VIRTIO_NET_F_GUEST_USO4   54
+#define VIRTIO_NET_F_GUEST_USO6   55
+#define VIRTIO_NET_F_HOST_USO     56
+#define VIRTIO_NET_HDR_GSO_UDP_L4 5
+#endif
+
 /* virtio 1.2, 5.1.6.1: with num_buffers, or without it when neither MRG_RXBUF nor VERSION_1 was negotiated. */
 #define VNET_HDR_LEN        sizeof(struct virtio_net_hdr_mrg_rxbuf)
 #define VNET_HDR_LEN_LEGACY sizeof(struct virtio_net_hdr)
@@ -22,7 +30,10 @@ uint16_t vnet_hdr_len(uint64_t features);
 uint32_t vnet_guest_caps(uint64_t features);
 uint32_t vnet_host_caps(uint64_t features);
 
-/* What a header says of a frame, checked against the frame (5.1.6.2). False: it contradicts itself. */
+/*
+ * What a header says of a frame, checked against the frame's length (5.1.6.2). False: it contradicts itself. hdr_len is
+ * not taken over: it is a hint, and the sender's.
+ */
 bool vnet_parse(struct pkt_offload *o, const struct virtio_net_hdr *h, uint32_t frame_len);
 void vnet_build(struct virtio_net_hdr_mrg_rxbuf *h, const struct pkt_offload *o, uint16_t num_buffers);
 

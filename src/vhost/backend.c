@@ -43,6 +43,7 @@ static void backend_reset(struct vhost_backend *b)
 	b->features = 0;
 	b->has_features = false;
 	b->protocol_features = 0;
+	b->device_status = 0;
 }
 
 static void backend_disconnected(struct vhost_backend *b)
@@ -81,7 +82,7 @@ static int on_message(void *arg, struct message *m)
 	return message_handle(b, m);
 }
 
-static const struct conn_events conn_events = {.message = on_message, .ended = on_ended};
+static const struct conn_events conn_events = {.peer = "front-end", .message = on_message, .ended = on_ended};
 
 static void on_opened(void *arg, int fd)
 {
@@ -126,6 +127,22 @@ static void on_crowded(void *arg)
 		"%s: another front-end waits at %s until the first one has left", b->name, b->link.path);
 }
 
+/* What a device offers it must be able to answer. */
+static void check_config(const struct vhost_backend_config *config)
+{
+	const struct vhost_device *ops = config->ops;
+	uint64_t offered = config->protocol_features;
+
+	ASSERT(config->n_rings <= VHOST_MAX_RINGS);
+	ASSERT(config->config_size <= VHOST_USER_CONFIG_MAX);
+	ASSERT(!(offered & ~vhost_protocol_features_by(VHOST_BY_DEVICE)));
+	ASSERT(!(offered & BIT(VHOST_USER_PROTOCOL_F_CONFIG)) || ops->get_config);
+	ASSERT(!(offered & BIT(VHOST_USER_PROTOCOL_F_RARP)) || ops->message);
+	ASSERT(!(offered & BIT(VHOST_USER_PROTOCOL_F_MTU)) || ops->message);
+	ASSERT(!(offered & BIT(VHOST_USER_PROTOCOL_F_INBAND_NOTIFICATIONS)) || ops->kick);
+	ASSERT(!(offered & BIT(VHOST_USER_PROTOCOL_F_DEVICE_STATE)) || (ops->save && ops->load));
+}
+
 static const struct link_events link_events = {
 	.opened = on_opened, .failed = on_failed, .crowded = on_crowded};
 
@@ -135,7 +152,7 @@ int vhost_backend_create(
 	struct vhost_backend *b = calloc(1, sizeof(*b));
 	int err;
 
-	ASSERT(config->n_rings <= VHOST_MAX_RINGS);
+	check_config(config);
 	if (!b)
 		return -ENOMEM;
 	b->name = strdup(config->name);
@@ -148,6 +165,9 @@ int vhost_backend_create(
 	b->ops = config->ops;
 	b->device = config->device;
 	b->features_offered = config->features | BIT(VHOST_F_LOG_ALL) | BIT(VHOST_USER_F_PROTOCOL_FEATURES);
+	b->protocol_features_offered =
+		config->protocol_features | vhost_protocol_features_by(VHOST_BY_ENGINE);
+	b->config_size = config->config_size;
 	b->n_rings = config->n_rings;
 	b->queue_num = config->queue_num;
 	for (uint32_t i = 0; i < b->n_rings; i++)
@@ -228,8 +248,9 @@ void vhost_backend_status(const struct vhost_backend *b, struct vhost_backend_st
 		.error = b->error,
 		.features_offered = b->features_offered,
 		.features = b->features,
-		.protocol_features_offered = VHOST_PROTOCOL_FEATURES,
+		.protocol_features_offered = b->protocol_features_offered,
 		.protocol_features = b->protocol_features,
+		.device_status = b->device_status,
 		.mem = b->mem,
 		.logging = (b->features & BIT(VHOST_F_LOG_ALL)) && b->log.log.bits,
 		.n_rings = b->n_rings,

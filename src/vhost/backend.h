@@ -28,6 +28,7 @@
 #include "os/loop.h"
 #include "os/unix.h"
 #include "virtio/gmem.h"
+#include "vhost/protocol_feature.h"
 #include "virtio/virtq.h"
 
 #include <stdbool.h>
@@ -35,14 +36,6 @@
 #include <sys/types.h>
 
 #define VHOST_MAX_RINGS 64
-
-/* Protocol feature bits of this engine (specification of vhost-user, "Protocol features"). */
-enum vhost_protocol_feature {
-	VHOST_USER_PROTOCOL_F_MQ = 0,
-	VHOST_USER_PROTOCOL_F_LOG_SHMFD = 1,
-	VHOST_USER_PROTOCOL_F_REPLY_ACK = 3,
-	VHOST_USER_PROTOCOL_F_BACKEND_REQ = 5,
-};
 
 #define VHOST_F_LOG_ALL                26
 #define VHOST_USER_F_PROTOCOL_FEATURES 30
@@ -69,14 +62,18 @@ struct vhost_device {
 	/* A front-end is there, or has gone (rings are unpublished already). May be NULL. */
 	void (*connected)(void *device, bool connected);
 
-	/* All below may be NULL, as long as the protocol feature that leads there is not offered. 0 or -errno each. */
+	/*
+	 * All below may be NULL; then no protocol feature may be offered that leads there. 0 or -errno: the message is
+	 * refused and the front-end told, if it can be.
+	 */
 
-	/* CONFIG: the device's configuration space, offset + len is at most config_size. */
+	/* CONFIG: the device's configuration space, offset + len is at most config_size. What lies beyond reads as 0. */
 	int (*get_config)(void *device, uint32_t offset, uint32_t len, uint8_t *out);
 	int (*set_config)(void *device, uint32_t offset, uint32_t len, const uint8_t *bytes);
 	/*
 	 * A message that only this kind of device understands (enum vhost_user_request: SEND_RARP, NET_SET_MTU,
-	 * GPU_SET_SOCKET). fd is -1, or the device's from now on.
+	 * GPU_SET_SOCKET). fd is -1, or a unix socket: the device's from now on, to be closed by foreign_close().
+	 * -EOPNOTSUPP for what is not for this device.
 	 */
 	int (*message)(void *device, uint32_t request, uint64_t value, int fd);
 	/* The front-end kicks by a message (INBAND_NOTIFICATIONS): look at ring idx, which is published. */
@@ -93,7 +90,7 @@ struct vhost_backend_config {
 	bool server;       /* listen at path; otherwise connect to it, again and again until it works */
 	mode_t mode;       /* of the socket file, server only */
 	uint64_t features; /* offered device features; 26 and 30 are added by the engine */
-	uint64_t protocol_features; /* those that the device answers for; the engine adds its own */
+	uint64_t protocol_features; /* of those that are up to the device; the engine adds its own */
 	uint32_t config_size;       /* of the configuration space; 0: there is none */
 	uint32_t n_rings;           /* at most VHOST_MAX_RINGS */
 	uint32_t queue_num;         /* answer to GET_QUEUE_NUM; for a network device pairs of rings */
@@ -133,6 +130,7 @@ struct vhost_backend_status {
 	int error; /* of the last attempt to listen or connect, or why the connection ended; 0 none, else -errno */
 	char why[160]; /* the same as a sentence, empty when there is nothing to say */
 	uint64_t features_offered, features;
+	uint8_t device_status; /* VIRTIO_CONFIG_S_*, as far as the front-end told it (STATUS) */
 	uint64_t protocol_features_offered, protocol_features;
 	const struct gmem *mem; /* NULL: no table yet */
 	bool logging;
@@ -146,8 +144,5 @@ struct vhost_backend_status {
 void vhost_backend_status(const struct vhost_backend *b, struct vhost_backend_status *out);
 /* idx < n_rings. */
 void vhost_backend_ring_status(const struct vhost_backend *b, uint32_t idx, struct vhost_ring_status *out);
-
-/* "VHOST_USER_PROTOCOL_F_MQ" for bit 0; NULL for a bit without a name here. */
-const char *vhost_protocol_feature_name(unsigned bit);
 
 #endif

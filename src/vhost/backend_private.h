@@ -3,8 +3,10 @@
  * backend_private - the back-end's inside, shared by its files:
  *
  *	backend.c       comes and goes: create, connection begins and ends, status
- *	message.c       the table of messages
+ *	message.c       checks and answers; message_table.c: the rows
  *	negotiate.c     features, protocol features, ownership
+ *	status.c        the device status, and what resets a device
+ *	config.c        the configuration space, and what else is the device's own
  *	memory.c        SET_MEM_TABLE
  *	log.c           SET_LOG_BASE
  *	ring.c          what a ring is and when it runs: the dance
@@ -18,12 +20,6 @@
 #include "vhost/conn.h"
 #include "vhost/link.h"
 #include "vhost/message.h"
-
-/* What we signal the front-end through. */
-struct ring_fd {
-	int fd; /* -1: none */
-	bool is_socket;
-};
 
 /*
  *	stopped --SET_VRING_KICK--> started --size, addresses and memory known--> published
@@ -40,7 +36,7 @@ struct ring {
 	bool has_addr;
 	uint32_t size;
 	uint32_t base; /* where it goes on, while it is paused or stopped */
-	struct ring_fd call, err;
+	struct bell call, err;
 	struct vhost_user_ring_addr addr;
 };
 
@@ -59,13 +55,15 @@ struct vhost_backend {
 	char *name;
 	const struct vhost_device *ops;
 	void *device;
-	uint64_t features_offered;
+	uint64_t features_offered, protocol_features_offered;
+	uint32_t config_size;
 	uint32_t n_rings, queue_num;
 
 	/* negotiated with the front-end of now */
 	bool connected;
 	bool has_features;
 	uint64_t features, protocol_features;
+	uint8_t device_status;
 	int request_fd; /* where we may ask the front-end things; -1 if there is none */
 	struct gmem *mem;
 	struct log_map log;
@@ -76,10 +74,6 @@ struct vhost_backend {
 	uint64_t connections, protocol_errors, messages, rings_broken;
 	struct log_limit limit_news, limit_faults;
 };
-
-#define VHOST_PROTOCOL_FEATURES                                                 \
-	(BIT(VHOST_USER_PROTOCOL_F_MQ) | BIT(VHOST_USER_PROTOCOL_F_LOG_SHMFD) | \
-		BIT(VHOST_USER_PROTOCOL_F_REPLY_ACK) | BIT(VHOST_USER_PROTOCOL_F_BACKEND_REQ))
 
 /* A message was refused and the connection lives: counted and logged. */
 void backend_refused(struct vhost_backend *b, int err, const char *why);
@@ -93,12 +87,17 @@ void rings_pause(struct vhost_backend *b, uint64_t which);
 /* The second half: those that can run do. 0, or -EINVAL and m->why when one of them should but cannot. */
 int rings_run(struct vhost_backend *b, uint64_t which, struct message *m);
 void ring_init(struct ring *r, uint32_t idx);
+/* As GET_VRING_BASE leaves it: not started, its index kept. It must be paused. */
+void ring_stop(struct ring *r);
 /* Back to the first day; it must be paused. */
 void ring_reset(struct ring *r);
-/* Closes what is there. */
-void ring_fd_replace(struct ring_fd *old, struct ring_fd with);
+/* Closes the descriptor that is there. */
+void ring_bell_replace(struct bell *old, struct bell with);
+void ring_kick_replace(struct ring *r, int fd);
 
 void log_unmap(struct log_map *log);
+
+void rings_enable(struct vhost_backend *b, bool enabled);
 
 /* Handlers; see message.c for their rows. */
 int handle_get_features(struct vhost_backend *b, struct message *m);
@@ -120,5 +119,12 @@ int handle_set_vring_kick(struct vhost_backend *b, struct message *m);
 int handle_set_vring_call(struct vhost_backend *b, struct message *m);
 int handle_set_vring_err(struct vhost_backend *b, struct message *m);
 int handle_set_vring_enable(struct vhost_backend *b, struct message *m);
+
+int handle_set_status(struct vhost_backend *b, struct message *m);
+int handle_get_status(struct vhost_backend *b, struct message *m);
+int handle_reset_device(struct vhost_backend *b, struct message *m);
+int handle_get_config(struct vhost_backend *b, struct message *m);
+int handle_set_config(struct vhost_backend *b, struct message *m);
+int handle_device_message(struct vhost_backend *b, struct message *m);
 
 #endif

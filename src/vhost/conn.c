@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "vhost/conn.h"
 
+#include "base/check.h"
 #include "os/clock.h"
 #include "os/foreign.h"
 #include "os/unix.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -20,15 +22,23 @@ static void message_clear(struct message *m)
 	m->why[0] = 0;
 }
 
+static void out_fds_close(struct conn *c)
+{
+	for (uint32_t i = 0; i < c->out_n_fds; i++)
+		foreign_close(c->out_fds[i]);
+	c->out_n_fds = 0;
+}
+
 void conn_stop(struct conn *c)
 {
 	if (c->fd < 0)
 		return;
 	loop_watch_del(c->loop, &c->watch);
 	loop_timer_cancel(c->loop, &c->deadline);
-	shutdown(c->fd, SHUT_RDWR); /* the front-end hears of it now, whenever the socket is closed */
+	shutdown(c->fd, SHUT_RDWR); /* the peer hears of it now, whenever the socket is closed */
 	foreign_close(c->fd);
 	c->fd = -1;
+	out_fds_close(c);
 	message_clear(&c->in);
 }
 
@@ -45,15 +55,24 @@ static void on_deadline(void *arg)
 {
 	struct conn *c = arg;
 
-	conn_end(c, message_refuse(&c->in, -ETIMEDOUT, "front-end stopped in the middle of a message"));
+	conn_end(c,
+		message_refuse(&c->in, -ETIMEDOUT, "%s stopped in the middle of a message", c->events->peer));
 }
 
-static int check_header(struct message *m)
+static bool flags_fit(uint32_t flags, bool replies)
+{
+	if (replies)
+		return flags == (VHOST_USER_VERSION | VHOST_USER_REPLY);
+	return (flags & VHOST_USER_VERSION_MASK) == VHOST_USER_VERSION && !(flags & VHOST_USER_REPLY);
+}
+
+static int check_header(const struct conn *c, struct message *m)
 {
 	const struct vhost_user_header *h = &m->header;
 
-	if ((h->flags & VHOST_USER_VERSION_MASK) != VHOST_USER_VERSION || (h->flags & VHOST_USER_REPLY))
-		return message_refuse(m, -EPROTO, "header with flags 0x%x: this is not vhost-user", h->flags);
+	if (!flags_fit(h->flags, c->events->replies))
+		return message_refuse(m, -EPROTO, "header with flags 0x%x: this is no vhost-user %s",
+			h->flags, c->events->replies ? "answer" : "request");
 	if (h->size > MESSAGE_MAX_PAYLOAD)
 		return message_refuse(
 			m, -EMSGSIZE, "message %u announces %u bytes of payload", h->request, h->size);
@@ -75,7 +94,7 @@ static int conn_received(struct conn *c, size_t n)
 	if (c->have < sizeof(m->header))
 		return 0;
 	if (c->have == sizeof(m->header))
-		err = check_header(m);
+		err = check_header(c, m);
 	if (err || c->have < sizeof(m->header) + m->header.size)
 		return err;
 	loop_timer_cancel(c->loop, &c->deadline);
@@ -107,7 +126,7 @@ static int conn_read(struct conn *c)
 		if (n == -EAGAIN)
 			return 0;
 		if (n == 0 || n == -ECONNRESET)
-			return message_refuse(&c->in, -ECONNRESET, "front-end has left%s",
+			return message_refuse(&c->in, -ECONNRESET, "%s has left%s", c->events->peer,
 				c->have > 0 ? " in the middle of a message" : "");
 		if (n < 0)
 			return message_refuse(&c->in, (int)n, "cannot receive: %s", strerror((int)-n));
@@ -129,19 +148,51 @@ static void watch_output(struct conn *c)
 	c->out_watched = wanted;
 }
 
+/* Descriptors ride on the first byte of their message, so what comes before that is sent without them. */
+static ssize_t conn_write_some(struct conn *c)
+{
+	ssize_t n;
+
+	if (c->out_n_fds > 0 && c->out_fds_at > 0) {
+		n = unix_send(c->fd, c->out, c->out_fds_at, NULL, 0);
+		if (n > 0)
+			c->out_fds_at -= (uint32_t)n;
+		return n;
+	}
+	n = unix_send(c->fd, c->out, c->out_len, c->out_fds, c->out_n_fds);
+	if (n > 0)
+		out_fds_close(c);
+	return n;
+}
+
 static int conn_write(struct conn *c)
 {
-	ssize_t n = unix_send(c->fd, c->out, c->out_len, NULL, 0);
+	ssize_t n = 0;
 
-	if (n == -EPIPE || n == -ECONNRESET)
-		n = c->out_len; /* nobody reads it; what was sent before the end is still to be received */
-	else if (n == -EAGAIN)
-		n = 0;
-	else if (n < 0)
-		return (int)n;
-	c->out_len -= (uint32_t)n;
-	memmove(c->out, c->out + n, c->out_len);
+	while (c->out_len > 0) {
+		n = conn_write_some(c);
+		if (n == -EPIPE || n == -ECONNRESET) {
+			/* nobody reads it; what was sent before the end is still to be received */
+			out_fds_close(c);
+			n = c->out_len;
+		}
+		if (n < 0)
+			break;
+		c->out_len -= (uint32_t)n;
+		memmove(c->out, c->out + n, c->out_len);
+	}
 	watch_output(c);
+	return n < 0 && n != -EAGAIN ? (int)n : 0;
+}
+
+static int conn_write_waiting(struct conn *c)
+{
+	int err = conn_write(c);
+
+	if (err)
+		return message_refuse(&c->in, err, "cannot send: %s", strerror(-err));
+	if (c->out_len == 0 && c->events->sent)
+		return c->events->sent(c->arg, &c->in);
 	return 0;
 }
 
@@ -151,27 +202,54 @@ static void on_event(void *arg, uint32_t events)
 	int err = 0;
 
 	if (c->out_len > 0)
-		err = conn_write(c);
-	if (err)
-		message_refuse(&c->in, err, "cannot send a reply: %s", strerror(-err));
-	else if ((events & ~(uint32_t)EPOLLOUT))
+		err = conn_write_waiting(c);
+	if (err == 0 && (events & ~(uint32_t)EPOLLOUT))
 		err = conn_read(c);
 	if (err)
 		conn_end(c, err);
+}
+
+static int out_fds_keep(struct conn *c, const int *fds, uint32_t n_fds)
+{
+	ASSERT(n_fds <= CONN_MAX_OUT_FDS);
+	if (c->out_n_fds > 0)
+		return -ENOBUFS;
+	c->out_fds_at = c->out_len;
+	while (c->out_n_fds < n_fds) {
+		int fd = fcntl(fds[c->out_n_fds], F_DUPFD_CLOEXEC, 0);
+
+		if (fd < 0)
+			return -errno;
+		c->out_fds[c->out_n_fds++] = fd;
+	}
+	return 0;
+}
+
+int conn_send(struct conn *c, const struct vhost_user_header *header, const void *payload, const int *fds,
+	uint32_t n_fds)
+{
+	uint32_t len = (uint32_t)sizeof(*header) + header->size;
+	bool was_empty = c->out_len == 0;
+	int err;
+
+	if (len > CONN_MAX_OUT - c->out_len)
+		return -ENOBUFS;
+	err = n_fds > 0 ? out_fds_keep(c, fds, n_fds) : 0;
+	if (err)
+		return err;
+	memcpy(c->out + c->out_len, header, sizeof(*header));
+	if (header->size > 0)
+		memcpy(c->out + c->out_len + sizeof(*header), payload, header->size);
+	c->out_len += len;
+	return was_empty ? conn_write(c) : 0;
 }
 
 int conn_reply(struct conn *c, uint32_t request, const void *payload, uint32_t size)
 {
 	struct vhost_user_header header = {
 		.request = request, .flags = VHOST_USER_VERSION | VHOST_USER_REPLY, .size = size};
-	bool was_empty = c->out_len == 0;
 
-	if (sizeof(header) + size > CONN_MAX_OUT - c->out_len)
-		return -ENOBUFS;
-	memcpy(c->out + c->out_len, &header, sizeof(header));
-	memcpy(c->out + c->out_len + sizeof(header), payload, size);
-	c->out_len += (uint32_t)sizeof(header) + size;
-	return was_empty ? conn_write(c) : 0;
+	return conn_send(c, &header, payload, NULL, 0);
 }
 
 void conn_init(struct conn *c, struct loop *loop, const struct conn_events *events, void *arg)
@@ -182,6 +260,7 @@ void conn_init(struct conn *c, struct loop *loop, const struct conn_events *even
 	c->fd = -1;
 	c->deadline_ns = CONN_DEADLINE_NS;
 	c->in.cargo.n_fds = 0;
+	c->out_n_fds = 0;
 	loop_watch_init(&c->watch, on_event, c);
 	loop_timer_init(&c->deadline, on_deadline, c);
 	message_clear(&c->in);

@@ -3,12 +3,19 @@
 
 #include "base/log.h"
 #include "base/test.h"
+#include "os/foreign.h"
 
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+static void check_suspended(struct fake_device *d)
+{
+	for (uint32_t i = 0; i < VHOST_MAX_RINGS; i++)
+		assert_null(d->rings[i]);
+}
 
 static void on_publish(void *device, uint32_t idx, struct vhost_ring *ring)
 {
@@ -42,11 +49,17 @@ static void on_set_features(void *device, uint64_t features)
 	struct fake_device *d = device;
 
 	assert_true(d->connected);
-	for (uint32_t i = 0; i < VHOST_MAX_RINGS; i++)
-		assert_null(d->rings[i]);
+	check_suspended(d);
 	assert_int_equal(features & ~FAKE_FEATURES, 0);
 	d->features = features;
 	d->features_set++;
+}
+
+static void drop_message_fd(struct fake_device *d)
+{
+	if (d->message_fd >= 0)
+		foreign_close(d->message_fd);
+	d->message_fd = -1;
 }
 
 static void on_connected(void *device, bool connected)
@@ -55,15 +68,96 @@ static void on_connected(void *device, bool connected)
 
 	assert_true(d->connected != connected);
 	assert_false(d->let_go);
-	for (uint32_t i = 0; i < VHOST_MAX_RINGS; i++)
-		assert_null(d->rings[i]);
+	check_suspended(d);
 	d->connected = connected;
+	drop_message_fd(d);
 }
 
-static const struct vhost_device ops = {.publish = on_publish,
+static int on_get_config(void *device, uint32_t offset, uint32_t len, uint8_t *out)
+{
+	struct fake_device *d = device;
+
+	assert_true(offset + len <= FAKE_CONFIG_SIZE);
+	memcpy(out, d->config + offset, len);
+	return d->answer;
+}
+
+static int on_set_config(void *device, uint32_t offset, uint32_t len, const uint8_t *bytes)
+{
+	struct fake_device *d = device;
+
+	assert_true(offset + len <= FAKE_CONFIG_SIZE);
+	if (d->answer == 0)
+		memcpy(d->config + offset, bytes, len);
+	return d->answer;
+}
+
+static int on_device_message(void *device, uint32_t request, uint64_t value, int fd)
+{
+	struct fake_device *d = device;
+
+	drop_message_fd(d);
+	d->message = request;
+	d->message_value = value;
+	d->message_fd = fd;
+	return d->answer;
+}
+
+static void on_kick(void *device, uint32_t idx)
+{
+	struct fake_device *d = device;
+
+	assert_non_null(d->rings[idx]);
+	d->kicks[idx]++;
+}
+
+static void on_reset(void *device)
+{
+	struct fake_device *d = device;
+
+	check_suspended(d);
+	d->resets++;
+}
+
+static int on_save(void *device, void **blob, size_t *len)
+{
+	struct fake_device *d = device;
+
+	check_suspended(d);
+	*len = d->state_len;
+	*blob = malloc(d->state_len + 1);
+	assert_non_null(*blob);
+	if (d->state_len > 0)
+		memcpy(*blob, d->state, d->state_len);
+	return d->answer;
+}
+
+static int on_load(void *device, const void *blob, size_t len)
+{
+	struct fake_device *d = device;
+
+	check_suspended(d);
+	free(d->state);
+	d->state = malloc(len + 1);
+	assert_non_null(d->state);
+	memcpy(d->state, blob, len);
+	d->state_len = len;
+	return d->answer;
+}
+
+static const struct vhost_device ops = {
+	.publish = on_publish,
 	.quiesce = on_quiesce,
 	.set_features = on_set_features,
-	.connected = on_connected};
+	.connected = on_connected,
+	.get_config = on_get_config,
+	.set_config = on_set_config,
+	.message = on_device_message,
+	.kick = on_kick,
+	.reset = on_reset,
+	.save = on_save,
+	.load = on_load,
+};
 
 static void open_as(struct fake_device *d, uint32_t n_rings, bool server)
 {
@@ -71,6 +165,8 @@ static void open_as(struct fake_device *d, uint32_t n_rings, bool server)
 		.server = server,
 		.mode = 0600,
 		.features = FAKE_FEATURES,
+		.protocol_features = vhost_protocol_features_by(VHOST_BY_DEVICE),
+		.config_size = FAKE_CONFIG_SIZE,
 		.n_rings = n_rings,
 		.queue_num = n_rings / 2,
 		.name = "fake",
@@ -80,7 +176,7 @@ static void open_as(struct fake_device *d, uint32_t n_rings, bool server)
 
 	log_set_level(LOG_LEVEL_ERROR);
 	signal(SIGPIPE, SIG_IGN);
-	*d = (struct fake_device){.dir = "/tmp/ginnel-test.XXXXXX"};
+	*d = (struct fake_device){.dir = "/tmp/ginnel-test.XXXXXX", .message_fd = -1};
 	assert_non_null(mkdtemp(d->dir));
 	snprintf(d->path, sizeof(d->path), "%s/socket", d->dir);
 	config.path = d->path;
@@ -103,6 +199,7 @@ void fake_device_close(struct fake_device *d)
 	vhost_backend_destroy(d->backend);
 	assert_false(d->connected);
 	loop_destroy(d->loop);
+	free(d->state);
 	unlink(d->path);
 	assert_int_equal(rmdir(d->dir), 0);
 }

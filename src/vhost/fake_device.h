@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * fake_device - a device for tests that holds the engine to its contract (vhost/backend.h) and remembers what it
- * was told, with a back-end, a loop and a socket path around it.
+ * was told; it offers all that is up to a device, with a back-end, a loop and a socket path around it.
  */
 #ifndef GINNEL_VHOST_FAKE_DEVICE_H
 #define GINNEL_VHOST_FAKE_DEVICE_H
@@ -11,7 +11,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define FAKE_FEATURES (1ull << 32 | 1ull << 29 | 1ull << 28 | 1ull << 15)
+#define FAKE_CONFIG_SIZE 60
+#define FAKE_FEATURES    (1ull << 32 | 1ull << 29 | 1ull << 28 | 1ull << 15)
 
 struct fake_device {
 	struct loop *loop;
@@ -25,6 +26,15 @@ struct fake_device {
 	bool let_go; /* of a ring, not quiesced yet */
 	uint32_t quiesced;
 	uint32_t published; /* how often, over all rings */
+	uint8_t config[FAKE_CONFIG_SIZE];
+	uint32_t message; /* the last one for the device alone; 0: none */
+	uint64_t message_value;
+	int message_fd; /* what it brought; ours */
+	uint32_t kicks[VHOST_MAX_RINGS];
+	uint32_t resets;
+	uint8_t *state; /* saved and loaded */
+	size_t state_len;
+	int answer; /* of all of these: 0, or -errno to refuse */
 };
 
 /* With its own loop; a server, with n_rings rings, listening at d->path. */

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * message - the vhost-user messages this back-end understands: one row of a table each.
+ * message - one vhost-user message, from its arrival to its answer.
  *
- * The row says what must hold before the handler sees the message (size, number of descriptors, negotiated
- * feature) and how it is answered. A handler reads m->payload, takes the descriptors it keeps out of
- * m->cargo, and leaves the reply, if its row has one, in m->payload. Descriptors left in the cargo are closed
- * by the connection.
+ * What its row (vhost/message_table.h) demands is checked first. A handler then reads m->payload, takes the
+ * descriptors it keeps out of m->cargo, and leaves the reply, if its row has one, in m->payload. Descriptors left in
+ * the cargo are closed by the connection.
  *
  * A message that cannot be served is refused: with REPLY_ACK and NEED_REPLY the front-end gets a non-zero
  * acknowledgement and may go on, otherwise the connection ends, because nobody would tell the front-end. So
@@ -34,9 +33,14 @@ struct message {
 		struct vhost_user_ring_addr addr;
 		struct vhost_user_mem mem;
 		struct vhost_user_log log;
+		struct vhost_user_mem_slot slot;
+		struct vhost_user_config config;
+		struct vhost_user_inflight inflight;
+		struct vhost_user_state_transfer transfer;
 		uint8_t bytes[MESSAGE_MAX_PAYLOAD];
 	} payload;
 	struct unix_cargo cargo;
+	uint32_t reply_size;       /* of the answer in payload; a handler may change it */
 	char why[MESSAGE_WHY_LEN]; /* it was refused */
 };
 
@@ -48,6 +52,9 @@ int message_handle(struct vhost_backend *b, struct message *m);
 
 /* Writes m->why; returns err, for a handler to return. */
 int message_refuse(struct message *m, int err, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+/* For a message whose own reply says that it failed: counts and logs m->why; the connection goes on. */
+void message_refused(struct vhost_backend *b, struct message *m, int err);
 
 /* Takes the first descriptor out of the cargo: it is the caller's now. -1 if there is none. */
 int message_take_fd(struct message *m);

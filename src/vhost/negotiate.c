@@ -15,7 +15,7 @@ int handle_get_features(struct vhost_backend *b, struct message *m)
 	return 0;
 }
 
-static void enable_all(struct vhost_backend *b, bool enabled)
+void rings_enable(struct vhost_backend *b, bool enabled)
 {
 	for (uint32_t i = 0; i < b->n_rings; i++)
 		b->rings[i].shared.enabled = enabled;
@@ -38,7 +38,7 @@ int handle_set_features(struct vhost_backend *b, struct message *m)
 	/* "Ring states": without bit 30 there is no SET_VRING_ENABLE. Bit 30 coming later does not disable
 	 * again. */
 	if (!(features & BIT(VHOST_USER_F_PROTOCOL_FEATURES)))
-		enable_all(b, true);
+		rings_enable(b, true);
 	if (first || ((features ^ before) & ~ENGINE_FEATURES))
 		b->ops->set_features(b->device, features & ~ENGINE_FEATURES);
 	return rings_run(b, RINGS_ALL, m);
@@ -53,21 +53,21 @@ int handle_set_owner(struct vhost_backend *b, struct message *m)
 int handle_reset_owner(struct vhost_backend *b, struct message *m)
 {
 	rings_pause(b, RINGS_ALL);
-	enable_all(b, false);
+	rings_enable(b, false);
 	b->has_features = false; /* the next SET_FEATURES counts, even if it says the same */
 	return rings_run(b, RINGS_ALL, m);
 }
 
 int handle_get_protocol_features(struct vhost_backend *b, struct message *m)
 {
-	m->payload.u64 = VHOST_PROTOCOL_FEATURES;
+	m->payload.u64 = b->protocol_features_offered;
 	return 0;
 }
 
 /* Legal as soon as bit 30 was offered: UML never acknowledges that bit. */
 int handle_set_protocol_features(struct vhost_backend *b, struct message *m)
 {
-	uint64_t unknown = m->payload.u64 & ~VHOST_PROTOCOL_FEATURES;
+	uint64_t unknown = m->payload.u64 & ~b->protocol_features_offered;
 
 	if (unknown)
 		return message_refuse(
@@ -91,20 +91,4 @@ int handle_get_queue_num(struct vhost_backend *b, struct message *m)
 {
 	m->payload.u64 = b->queue_num;
 	return 0;
-}
-
-const char *vhost_protocol_feature_name(unsigned bit)
-{
-	switch (bit) {
-	case VHOST_USER_PROTOCOL_F_MQ:
-		return "VHOST_USER_PROTOCOL_F_MQ";
-	case VHOST_USER_PROTOCOL_F_LOG_SHMFD:
-		return "VHOST_USER_PROTOCOL_F_LOG_SHMFD";
-	case VHOST_USER_PROTOCOL_F_REPLY_ACK:
-		return "VHOST_USER_PROTOCOL_F_REPLY_ACK";
-	case VHOST_USER_PROTOCOL_F_BACKEND_REQ:
-		return "VHOST_USER_PROTOCOL_F_BACKEND_REQ";
-	default:
-		return NULL;
-	}
 }

@@ -5,9 +5,7 @@
 
 #include <errno.h>
 
-static const struct ring_fd no_fd = {.fd = -1};
-
-void ring_fd_replace(struct ring_fd *old, struct ring_fd with)
+void ring_bell_replace(struct bell *old, struct bell with)
 {
 	if (old->fd >= 0)
 		foreign_close(old->fd);
@@ -17,19 +15,31 @@ void ring_fd_replace(struct ring_fd *old, struct ring_fd with)
 void ring_init(struct ring *r, uint32_t idx)
 {
 	*r = (struct ring){
-		.shared = {.idx = (uint16_t)idx, .kick_fd = -1, .vq = {.call_fd = -1, .err_fd = -1}},
-		.call = no_fd,
-		.err = no_fd,
+		.shared = {.idx = (uint16_t)idx, .kick_fd = -1},
+		.call = bell_none(),
+		.err = bell_none(),
 	};
+}
+
+void ring_kick_replace(struct ring *r, int fd)
+{
+	if (r->shared.kick_fd >= 0)
+		foreign_close(r->shared.kick_fd);
+	r->shared.kick_fd = fd;
+}
+
+void ring_stop(struct ring *r)
+{
+	ASSERT(!r->published);
+	ring_kick_replace(r, -1);
+	r->started = false;
 }
 
 void ring_reset(struct ring *r)
 {
-	ASSERT(!r->published);
-	if (r->shared.kick_fd >= 0)
-		foreign_close(r->shared.kick_fd);
-	ring_fd_replace(&r->call, no_fd);
-	ring_fd_replace(&r->err, no_fd);
+	ring_stop(r);
+	ring_bell_replace(&r->call, bell_none());
+	ring_bell_replace(&r->err, bell_none());
 	ring_init(r, r->shared.idx);
 }
 
@@ -80,10 +90,8 @@ static int ring_run(struct vhost_backend *b, struct ring *r, struct message *m)
 		.avail_uaddr = r->addr.avail,
 		.used_uaddr = r->addr.used,
 		.features = b->features,
-		.call_fd = r->call.fd,
-		.err_fd = r->err.fd,
-		.call_is_socket = r->call.is_socket,
-		.err_is_socket = r->err.is_socket,
+		.call = r->call,
+		.err = r->err,
 	};
 	/* only a stop mends a broken ring, and nothing mends one whose calls block: its connection will be ended */
 	enum virtq_error error = r->fresh && q->error != VIRTQ_CALL_BLOCKS ? VIRTQ_OK : q->error;

@@ -82,13 +82,6 @@ int handle_set_vring_base(struct vhost_backend *b, struct message *m)
 	return 0;
 }
 
-static void replace_kick(struct ring *r, int fd)
-{
-	if (r->shared.kick_fd >= 0)
-		foreign_close(r->shared.kick_fd);
-	r->shared.kick_fd = fd;
-}
-
 int handle_get_vring_base(struct vhost_backend *b, struct message *m)
 {
 	struct ring *r = ring_at(b, m, m->payload.state.index);
@@ -96,8 +89,7 @@ int handle_get_vring_base(struct vhost_backend *b, struct message *m)
 	if (!r)
 		return -EINVAL;
 	rings_pause(b, RING_ONLY(r));
-	r->started = false;
-	replace_kick(r, -1);
+	ring_stop(r);
 	m->payload.state.num = r->base;
 	return 0;
 }
@@ -130,7 +122,7 @@ int handle_set_vring_kick(struct vhost_backend *b, struct message *m)
 	if (m->cargo.n_fds > 0 && foreign_kind(m->cargo.fds[0]) != FOREIGN_EVENTFD)
 		return message_refuse(m, -EINVAL, "file descriptor is not an eventfd");
 	rings_pause(b, RING_ONLY(r));
-	replace_kick(r, message_take_fd(m));
+	ring_kick_replace(r, message_take_fd(m));
 	if (!r->started) {
 		r->started = true;
 		r->fresh = true;
@@ -148,19 +140,21 @@ static void set_nonblocking(int fd)
 		fcntl(fd, F_SETFL, flags | O_NONBLOCK);
 }
 
-/* The descriptor we are to signal through, out of the cargo. 0, or -EINVAL and m->why. */
-static int take_ring_fd(struct message *m, struct ring_fd *out)
+/* The bell that a message brings, out of the cargo. 0, or -EINVAL and m->why. */
+static int take_bell(struct message *m, struct bell *out)
 {
 	enum foreign_kind kind;
+	int fd;
 
-	*out = (struct ring_fd){.fd = -1};
+	*out = bell_none();
 	if (m->cargo.n_fds == 0)
 		return 0;
 	kind = foreign_kind(m->cargo.fds[0]);
 	if (kind != FOREIGN_EVENTFD && kind != FOREIGN_SOCKET)
 		return message_refuse(m, -EINVAL, "file descriptor is neither an eventfd nor a unix socket");
-	*out = (struct ring_fd){.fd = message_take_fd(m), .is_socket = kind == FOREIGN_SOCKET};
-	set_nonblocking(out->fd);
+	fd = message_take_fd(m);
+	set_nonblocking(fd);
+	*out = kind == FOREIGN_SOCKET ? bell_socket(fd) : bell_eventfd(fd);
 	return 0;
 }
 
@@ -168,24 +162,24 @@ static int take_ring_fd(struct message *m, struct ring_fd *out)
 int handle_set_vring_call(struct vhost_backend *b, struct message *m)
 {
 	struct ring *r = ring_of_fd(b, m);
-	struct ring_fd fd;
+	struct bell bell;
 
-	if (!r || take_ring_fd(m, &fd) < 0)
+	if (!r || take_bell(m, &bell) < 0)
 		return -EINVAL;
 	rings_pause(b, RING_ONLY(r));
-	ring_fd_replace(&r->call, fd);
+	ring_bell_replace(&r->call, bell);
 	return rings_run(b, RING_ONLY(r), m);
 }
 
 int handle_set_vring_err(struct vhost_backend *b, struct message *m)
 {
 	struct ring *r = ring_of_fd(b, m);
-	struct ring_fd fd;
+	struct bell bell;
 
-	if (!r || take_ring_fd(m, &fd) < 0)
+	if (!r || take_bell(m, &bell) < 0)
 		return -EINVAL;
 	rings_pause(b, RING_ONLY(r));
-	ring_fd_replace(&r->err, fd);
+	ring_bell_replace(&r->err, bell);
 	return rings_run(b, RING_ONLY(r), m);
 }
 

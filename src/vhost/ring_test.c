@@ -290,7 +290,7 @@ TEST(the_guest_is_called_when_a_ring_starts_and_when_the_descriptor_changes)
 	fake_device_fill(&bed.device, 0, 1, 64);
 	assert_int_equal(fake_events(second), 1);
 	fake_ring_fd(&bed.front, VHOST_USER_SET_VRING_CALL, 0, -1);
-	assert_int_equal(bed.device.rings[0]->vq.call_fd, -1);
+	assert_int_equal(bed.device.rings[0]->vq.call.kind, BELL_NONE);
 	close(first);
 	close(second);
 	bed_close(&bed);

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "virtio/virtq.h"
 
-#include "os/foreign.h"
-
 #include <errno.h>
 #include <stddef.h>
 #include <string.h>
@@ -35,7 +33,7 @@ const char *virtq_error_text(enum virtq_error error)
 int virtq_break(struct virtq *q, enum virtq_error error)
 {
 	if (q->error == VIRTQ_OK) {
-		if (q->err_fd >= 0 && foreign_ring(q->err_fd, q->err_is_socket) != 0)
+		if (bell_ring(&q->err) != 0)
 			error = VIRTQ_CALL_BLOCKS; /* worse than what it was to be told */
 		__atomic_store_n(&q->error, error, __ATOMIC_RELAXED);
 	}
@@ -97,10 +95,8 @@ int virtq_start(struct virtq *q, const struct gmem *mem, const struct virtq_setu
 	q->event_idx = setup->features & (1ull << VIRTIO_RING_F_EVENT_IDX);
 	q->indirect = setup->features & (1ull << VIRTIO_RING_F_INDIRECT_DESC);
 	q->error = VIRTQ_OK;
-	q->call_fd = setup->call_fd;
-	q->err_fd = setup->err_fd;
-	q->call_is_socket = setup->call_is_socket;
-	q->err_is_socket = setup->err_is_socket;
+	q->call = setup->call;
+	q->err = setup->err;
 	q->always_call = true;
 	virtq_disarm(q);
 	return 0;
@@ -299,7 +295,7 @@ static bool guest_wants_call(const struct virtq *q, uint16_t old, uint16_t new)
 
 bool virtq_call(const struct virtq *q)
 {
-	return q->call_fd < 0 || foreign_ring(q->call_fd, q->call_is_socket) == 0;
+	return bell_ring(&q->call) == 0;
 }
 
 static void note_call(struct virtq *q)

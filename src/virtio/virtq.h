@@ -3,7 +3,7 @@
  * virtq - the device's side of one split virtqueue in a guest's memory (virtio 1.2, 2.7).
  *
  *	guest:   fills descriptors --> avail ring --> avail->idx
- *	device:  virtq_available(), virtq_pop() ... virtq_push(), virtq_flush() --> used->idx, call fd
+ *	device:  virtq_available(), virtq_pop() ... virtq_push(), virtq_flush() --> used->idx, call
  *
  * The guest may write anything at any time. Each foreign value is read once into a local, checked, and the local is
  * used; our own position lives in this struct, never in guest memory. The first nonsense makes the queue broken:
@@ -18,6 +18,7 @@
 #ifndef GINNEL_VIRTIO_VIRTQ_H
 #define GINNEL_VIRTIO_VIRTQ_H
 
+#include "os/bell.h"
 #include "virtio/dirty_log.h"
 #include "virtio/gmem.h"
 
@@ -90,9 +91,7 @@ struct virtq {
 	bool always_call; /* a call is due whatever the guest asked: its view may be stale after a start */
 	enum virtq_error error;
 	/* off the fast path */
-	int call_fd; /* -1: the guest polls */
-	int err_fd;
-	bool call_is_socket, err_is_socket;
+	struct bell call, err;       /* the guest's interrupt; the front-end, when the queue breaks */
 	const struct dirty_log *log; /* NULL: no migration going on */
 	bool log_used;               /* the used ring is logged too, at log_used_gpa */
 	uint64_t log_used_gpa;
@@ -111,9 +110,8 @@ struct virtq_setup {
 	 */
 	bool fresh;
 	uint64_t desc_uaddr, avail_uaddr, used_uaddr;
-	uint64_t features;   /* VIRTIO_RING_F_* are looked at */
-	int call_fd, err_fd; /* stay the caller's */
-	bool call_is_socket, err_is_socket;
+	uint64_t features; /* VIRTIO_RING_F_* are looked at */
+	struct bell call, err;
 };
 
 /*
@@ -124,7 +122,7 @@ int virtq_start(struct virtq *q, const struct gmem *mem, const struct virtq_setu
 /* The owner has let go of the queue: what it pushed is flushed. Returns the base at which to go on. */
 uint32_t virtq_stop(struct virtq *q);
 
-/* Marks the queue broken; the first reason stays. Signals err_fd. Always returns -EPROTO. */
+/* Marks the queue broken; the first reason stays. Rings err. Always returns -EPROTO. */
 int virtq_break(struct virtq *q, enum virtq_error error);
 
 static inline uint16_t virtq_load16(const __virtio16 *p, int order)

@@ -91,8 +91,8 @@ static void bed_open(struct bed *b)
 		.desc_uaddr = UADDR + LOW,
 		.avail_uaddr = UADDR + AVAIL,
 		.used_uaddr = UADDR + USED,
-		.call_fd = b->call_fd,
-		.err_fd = b->err_fd};
+		.call = bell_eventfd(b->call_fd),
+		.err = bell_eventfd(b->err_fd)};
 	start(b, FEATURES, 0);
 }
 
@@ -413,12 +413,12 @@ TEST(a_chain_longer_than_we_follow_breaks_the_queue)
 	desc = (struct vring_desc *)(void *)gmem_at_uaddr(b.mem, UADDR, len);
 	for (uint32_t i = 0; i < size; i++)
 		desc[i] = (struct vring_desc){.flags = VRING_DESC_F_NEXT, .next = (uint16_t)(i + 1) & 2047};
-	b.setup = (struct virtq_setup){.size = size,
+	b.setup = (struct virtq_setup){
+		.size = size,
 		.desc_uaddr = UADDR,
 		.avail_uaddr = UADDR + avail,
 		.used_uaddr = UADDR + used,
-		.call_fd = -1,
-		.err_fd = -1};
+	};
 	assert_int_equal(virtq_start(&b.q, b.mem, &b.setup, &why), 0);
 	b.q.avail->idx = 1;
 	b.chain = (struct virtq_chain){.segs = b.segs, .max = 64};

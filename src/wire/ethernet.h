@@ -13,6 +13,8 @@
 #ifndef GINNEL_WIRE_ETHERNET_H
 #define GINNEL_WIRE_ETHERNET_H
 
+#include "wire/bytes.h"
+
 #include <ctype.h>
 #include <endian.h>
 #include <stdbool.h>
@@ -23,6 +25,10 @@
 
 #define ETHERNET_HEADER_LEN 14
 #define ETHERNET_SRC_AT     6
+#define ETHERNET_TYPE_AT    12
+#define ETHERNET_TAG_LEN    4
+/* More tags than these in a row are payload to us. */
+#define ETHERNET_TAGS_MAX 2
 
 /* Types that say "a tag of 4 bytes follows": the usual one (802.1Q) and the provider's (802.1ad). */
 #define ETHERNET_TYPE_VLAN     0x8100
@@ -73,6 +79,24 @@ static inline uint64_t ethernet_src(const uint8_t *frame)
 
 	memcpy(&word, frame + ETHERNET_SRC_AT, sizeof(word));
 	return be64toh(word) >> 16;
+}
+
+static inline bool ethernet_is_tag(uint16_t type)
+{
+	return type == ETHERNET_TYPE_VLAN || type == ETHERNET_TYPE_PROVIDER;
+}
+
+/* Where the payload behind the tags starts, and its type; 0: not within len bytes. */
+static inline uint32_t ethernet_payload(const uint8_t *frame, uint32_t len, uint16_t *type)
+{
+	uint32_t at = ETHERNET_TYPE_AT;
+
+	for (uint32_t tags = 0; at + sizeof(*type) <= len; tags++, at += ETHERNET_TAG_LEN) {
+		*type = be16_get(frame + at);
+		if (!ethernet_is_tag(*type) || tags == ETHERNET_TAGS_MAX)
+			return at + (uint32_t)sizeof(*type);
+	}
+	return 0;
 }
 
 static inline const char *mac_format(char text[MAC_TEXT_SIZE], uint64_t mac)

@@ -142,8 +142,8 @@ static void ring_start(struct guest *g, uint32_t idx)
 		.avail_uaddr = UADDR + q->avail_gpa,
 		.used_uaddr = UADDR + q->used_gpa,
 		.features = g->features,
-		.call_fd = q->call_fd,
-		.err_fd = q->err_fd,
+		.call = bell_eventfd(q->call_fd),
+		.err = bell_eventfd(q->err_fd),
 	};
 
 	ring->idx = (uint16_t)idx;

@@ -90,7 +90,9 @@ static void hdr_make(struct packet *p, const struct packet_shape *shape)
 	p->hdr.csum_offset = (uint16_t)(csum_at(p->bytes) - l4);
 	if (shape->gso_size == 0)
 		return;
-	p->hdr.gso_type = shape->ip6 ? VIRTIO_NET_HDR_GSO_TCPV6 : VIRTIO_NET_HDR_GSO_TCPV4;
+	p->hdr.gso_type = !shape->tcp  ? VIRTIO_NET_HDR_GSO_UDP_L4
+			  : shape->ip6 ? VIRTIO_NET_HDR_GSO_TCPV6
+				       : VIRTIO_NET_HDR_GSO_TCPV4;
 	p->hdr.gso_size = shape->gso_size;
 	p->hdr.hdr_len = (uint16_t)p->payload_at;
 }

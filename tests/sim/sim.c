@@ -48,6 +48,7 @@ static void add_port(struct sim *s)
 
 	assert_int_equal(vhost_port_create(&s->ports, &config, &vp), 0);
 	__atomic_store_n(&vp->port.iface.up, true, __ATOMIC_RELAXED);
+	__atomic_store_n(&vp->port.iface.mtu, PKT_LEN_MAX, __ATOMIC_RELAXED); /* every frame there is */
 	assert_int_equal(bridge_attach(s->domain, &vp->port.iface, 0), 0);
 	s->port[s->n++] = vp;
 }

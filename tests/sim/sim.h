@@ -9,6 +9,7 @@
 #include "base/random.h"
 #include "guest.h"
 #include "port/vhost_port.h"
+#include "port/vnet.h"
 #include "worker/turn.h"
 #include "worker/worker.h"
 
@@ -23,6 +24,8 @@
 	(FEATURE(VIRTIO_NET_F_HOST_TSO4) | FEATURE(VIRTIO_NET_F_HOST_TSO6) |        \
 		FEATURE(VIRTIO_NET_F_HOST_ECN) | FEATURE(VIRTIO_NET_F_GUEST_TSO4) | \
 		FEATURE(VIRTIO_NET_F_GUEST_TSO6) | FEATURE(VIRTIO_NET_F_GUEST_ECN))
+#define SIM_USO_FEATURES \
+	(FEATURE(VIRTIO_NET_F_HOST_USO) | FEATURE(VIRTIO_NET_F_GUEST_USO4) | FEATURE(VIRTIO_NET_F_GUEST_USO6))
 
 struct sim {
 	struct loop *loop;
