@@ -577,6 +577,61 @@ TEST(a_ring_goes_on_where_it_stopped)
 	bed_close(&b.bed);
 }
 
+/* Starts anew with what a front-end says; where does the ring go on? */
+static uint32_t fresh_start(struct packed_bed *b, uint32_t base)
+{
+	virtq_stop(&b->bed.q);
+	b->bed.setup.base = base;
+	b->bed.setup.fresh = true;
+	assert_int_equal(virtq_start(&b->bed.q, b->bed.mem, &b->bed.setup, &(const char *){0}), 0);
+	return virtq_stop(&b->bed.q);
+}
+
+TEST(a_base_of_one_half_or_of_nothing_is_completed)
+{
+	struct packed_bed b;
+
+	packed_open(&b);
+	assert_int_equal(fresh_start(&b, NEW_RING), NEW_RING);
+	assert_int_equal(fresh_start(&b, 0), NEW_RING);
+	packed_restart(&b, FEATURES, SIZE, SIZE); /* a lap, and not a slot more */
+	assert_int_equal(fresh_start(&b, 0), 0);
+	packed_restart(&b, FEATURES, SIZE, 3);
+	assert_int_equal(fresh_start(&b, 0x8003), 0x80038003);
+	packed_restart(&b, FEATURES, SIZE, SIZE + 3);
+	assert_int_equal(fresh_start(&b, 3), 0x30003);
+	assert_int_equal(fresh_start(&b, 0x30003), 0x30003);
+	bed_close(&b.bed);
+}
+
+/* QEMU says what it said when the guest started, virtio-user and User-Mode-Linux say 0. */
+TEST(a_base_from_long_ago_yields_to_what_the_ring_says)
+{
+	struct packed_bed b;
+
+	packed_open(&b);
+	packed_restart(&b, FEATURES, 7, 7 + 4);
+	for (uint16_t i = 0; i < 5; i++)
+		put_one(&b, i, 0);
+	assert_int_equal(fresh_start(&b, NEW_RING), 0x40004);
+	assert_int_equal(fresh_start(&b, 0), 0x40004);
+	assert_int_equal(fresh_start(&b, 0x80028002), 0x40004);
+	/* what was taken and not returned is taken again */
+	assert_int_equal(fresh_start(&b, 0x00048001), 0x40004);
+	bed_close(&b.bed);
+}
+
+TEST(a_ring_that_makes_no_sense_goes_on_at_the_base)
+{
+	struct packed_bed b;
+
+	packed_open(&b);
+	for (uint32_t i = 0; i < SIZE; i++)
+		slot_of(&b, i)->flags = i % 2 ? BIT_AVAIL : BIT_USED;
+	assert_int_equal(fresh_start(&b, 0x00058005), 0x00050005);
+	bed_close(&b.bed);
+}
+
 TEST(control_sees_where_a_ring_is)
 {
 	struct virtq_view v;
@@ -660,5 +715,8 @@ TESTS(cmocka_unit_test(buffers_are_taken_in_order_and_returned_together),
 	cmocka_unit_test(arming_asks_for_a_kick_and_sees_what_came_meanwhile),
 	cmocka_unit_test(rings_that_cannot_be_do_not_start),
 	cmocka_unit_test(a_base_beyond_the_ring_does_not_start),
-	cmocka_unit_test(a_ring_goes_on_where_it_stopped), cmocka_unit_test(control_sees_where_a_ring_is),
-	cmocka_unit_test(what_is_written_is_logged))
+	cmocka_unit_test(a_ring_goes_on_where_it_stopped),
+	cmocka_unit_test(a_base_of_one_half_or_of_nothing_is_completed),
+	cmocka_unit_test(a_base_from_long_ago_yields_to_what_the_ring_says),
+	cmocka_unit_test(a_ring_that_makes_no_sense_goes_on_at_the_base),
+	cmocka_unit_test(control_sees_where_a_ring_is), cmocka_unit_test(what_is_written_is_logged))
