@@ -7,6 +7,7 @@
 #include "os/foreign.h"
 #include "os/thread.h"
 #include "vhost/frontend_private.h"
+#include "vhost/message_table.h"
 
 #include <errno.h>
 #include <sys/socket.h>
@@ -83,6 +84,13 @@ static const struct request_row rows[] = {
 };
 /* clang-format on */
 
+static const char *request_name(uint32_t request)
+{
+	const struct message_row *row = message_backend_row(request);
+
+	return row ? row->name : "unknown";
+}
+
 static int serve(struct vhost_frontend *f, struct message *m, bool *end)
 {
 	uint32_t request = m->header.request;
@@ -90,8 +98,8 @@ static int serve(struct vhost_frontend *f, struct message *m, bool *end)
 		request < ARRAY_LEN(rows) && rows[request].name ? &rows[request] : NULL;
 
 	if (!row)
-		return message_refuse(
-			m, -EOPNOTSUPP, "request %u of the back-end is not known here", request);
+		return message_refuse(m, -EOPNOTSUPP, "request %u of the back-end (%s) is not served",
+			request, request_name(request));
 	if (!negotiated(f, row->needs))
 		return message_refuse(m, -EOPNOTSUPP, "%s: %s was not negotiated", row->name,
 			vhost_protocol_feature_name(row->needs));
