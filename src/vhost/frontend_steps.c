@@ -300,7 +300,7 @@ static int step_send(struct vhost_frontend *f, const struct step *s, struct mess
 
 	if (err)
 		return err;
-	log_debug("%s: %s, ring %u", f->name, step_name(s), f->ring);
+	log_debug("%s: %s", f->name, step_name(s));
 	loop_timer_set(f->loop, &f->deadline, loop_now(f->loop) + f->deadline_ns);
 	f->awaiting = s->answer || ack;
 	err = conn_send(&f->conn, &header, &r.payload, &r.fd, r.fd < 0 ? 0 : 1);
