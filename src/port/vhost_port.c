@@ -325,6 +325,7 @@ int vhost_port_create(struct ports *ports, const struct vhost_port_config *confi
 		.features = VHOST_PORT_FEATURES & config->feature_mask,
 		.protocol_features = VHOST_PORT_PROTOCOL_FEATURES,
 		.config_size = sizeof(struct virtio_net_config),
+		.config_optional = true,
 		.n_rings = VHOST_PORT_RINGS,
 		.queue_num = VHOST_PORT_PAIRS,
 		.ops = &device_ops,
