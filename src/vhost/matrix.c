@@ -30,7 +30,8 @@ static const struct proof proofs[] = {
 	{VHOST_USER_SET_LOG_BASE, "migration_logs_what_is_written_and_where_it_is_said "
 		"logs_that_do_not_fit_their_file_are_refused logs_that_wrap_around"},
 	{VHOST_USER_SET_LOG_FD, "the_logs_doorbell_is_taken_and_closed"},
-	{VHOST_USER_SET_VRING_NUM, "a_started_ring_keeps_its_size_and_base sizes_that_no_split_ring_has_are_refused"},
+	{VHOST_USER_SET_VRING_NUM, "a_started_ring_keeps_its_size_and_base sizes_that_no_ring_has_are_refused "
+		"a_packed_ring_runs_with_any_size_and_its_base_has_two_places"},
 	{VHOST_USER_SET_VRING_ADDR, "rings_outside_memory_are_refused_when_they_should_run "
 		"rings_outside_memory_and_across_its_end"},
 	{VHOST_USER_SET_VRING_BASE, "the_base_of_a_ring_that_never_ran_is_what_was_set"},
