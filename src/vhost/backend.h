@@ -13,7 +13,7 @@
  *
  * so a device's threads never see half a change, and a change costs other ports nothing.
  *
- * A ring runs when it is started (SET_VRING_KICK) and its addresses, size and memory are known. Whether it is
+ * A ring runs when it is started (by a kick) and features, memory, its addresses and size are known. Whether it is
  * enabled is told along: a disabled ring that runs receives nothing and what it sends is taken and discarded.
  *
  * A front-end that breaks the protocol loses its connection, with one log line that says what was wrong and a

@@ -27,10 +27,9 @@
 #include "vhost/shared_map.h"
 
 /*
- *	stopped --SET_VRING_KICK--> started --size, addresses and memory known--> published
- *	   ^                                                                          |
- *	   +------------------------ GET_VRING_BASE, end of connection ---------------+
- *
+ *	stopped --SET_VRING_KICK, VRING_KICK--> started --features, memory, size, addresses known--> published
+ *	   ^                                                                                             |
+ *	   +------------------ GET_VRING_BASE, status 0, RESET_DEVICE, end of connection ----------------+
  */
 struct ring {
 	struct vhost_ring shared;
@@ -96,7 +95,7 @@ struct vhost_backend {
 
 	/* negotiated with the front-end of now */
 	bool connected;
-	bool has_features;
+	bool has_features; /* before, a ring's format is not known */
 	uint64_t features, protocol_features;
 	uint8_t device_status;
 	struct request_channel request;

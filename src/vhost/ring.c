@@ -85,7 +85,7 @@ void rings_pause(struct vhost_backend *b, uint64_t which)
 
 static bool ring_can_run(const struct vhost_backend *b, const struct ring *r)
 {
-	return r->started && r->size > 0 && r->has_addr && b->mem;
+	return r->started && r->size > 0 && r->has_addr && b->mem && b->has_features;
 }
 
 /* Before virtq_start(): the start itself writes to the used ring, and that is logged too. */
