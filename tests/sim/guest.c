@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "base/test.h"
+#include "port/vhost_port.h"
 
 #include <linux/virtio_config.h>
 #include <linux/virtio_ring.h>
@@ -78,9 +79,13 @@ void guest_create(struct guest *g, const struct guest_config *config)
 	memset(g, 0, sizeof(*g));
 	guest_set_features(g, config->features);
 	g->next_gpa = PAGE; /* nothing lies at address 0 */
-	for (uint32_t i = 0; i < GUEST_QUEUES; i++)
+	g->n_queues = 2u * (config->pairs ? config->pairs : 1u);
+	if (config->ctrl)
+		g->ctrl = g->n_queues++;
+	ASSERT(g->n_queues <= GUEST_QUEUES_MAX);
+	for (uint32_t i = 0; i < g->n_queues; i++)
 		queue_place(g, &g->queues[i], size);
-	for (uint32_t i = 0; i < GUEST_QUEUES; i++)
+	for (uint32_t i = 0; i < g->n_queues; i++)
 		queue_init(g, &g->queues[i], config->start);
 	g->mem_len = g->next_gpa;
 	g->memfd = memfd_create("guest", MFD_CLOEXEC);
@@ -92,7 +97,7 @@ void guest_create(struct guest *g, const struct guest_config *config)
 	}
 	g->mem = mmap(NULL, g->mem_len, PROT_READ | PROT_WRITE, MAP_SHARED, g->memfd, 0);
 	assert_true(g->mem != MAP_FAILED);
-	for (uint32_t i = 0; i < GUEST_QUEUES; i++) {
+	for (uint32_t i = 0; i < g->n_queues; i++) {
 		queue_map(g, &g->queues[i]);
 		g->bases[i] = config->start;
 	}
@@ -101,7 +106,7 @@ void guest_create(struct guest *g, const struct guest_config *config)
 void guest_destroy(struct guest *g)
 {
 	guest_disconnect(g);
-	for (uint32_t i = 0; i < GUEST_QUEUES; i++) {
+	for (uint32_t i = 0; i < g->n_queues; i++) {
 		close(g->queues[i].kick_fd);
 		close(g->queues[i].call_fd);
 		close(g->queues[i].err_fd);
@@ -129,6 +134,14 @@ static void guest_map_for_switch(struct guest *g)
 	assert_int_equal(gmem_create(&g->gmem, specs, ARRAY_LEN(specs), why, sizeof(why)), 0);
 }
 
+/* Behind all rings that the driver knows of: with MQ it was told how many pairs the device has. */
+static uint32_t ring_of(const struct guest *g, uint32_t queue)
+{
+	if (!g->ctrl || queue != g->ctrl)
+		return queue;
+	return g->features & FEATURE(VIRTIO_NET_F_MQ) ? VHOST_PORT_RINGS - 1 : 2;
+}
+
 static void ring_start(struct guest *g, uint32_t idx)
 {
 	struct guest_queue *q = &g->queues[idx];
@@ -146,7 +159,7 @@ static void ring_start(struct guest *g, uint32_t idx)
 		.err = bell_eventfd(q->err_fd),
 	};
 
-	ring->idx = (uint16_t)idx;
+	ring->idx = (uint16_t)ring_of(g, idx);
 	ring->kick_fd = q->kick_fd;
 	ring->enabled = true;
 	assert_int_equal(virtq_start(&ring->vq, g->gmem, &setup, &why), 0);
@@ -162,7 +175,7 @@ void guest_connect(struct guest *g, struct vhost_backend *b)
 	g->backend = b;
 	guest_map_for_switch(g);
 	engine_connect(b, g->features);
-	for (uint32_t i = 0; i < GUEST_QUEUES; i++)
+	for (uint32_t i = 0; i < g->n_queues; i++)
 		ring_start(g, i);
 }
 
@@ -172,7 +185,7 @@ void guest_disconnect(struct guest *g)
 		return;
 	engine_disconnect(g->backend);
 	g->backend = NULL;
-	for (uint32_t i = 0; i < GUEST_QUEUES; i++)
+	for (uint32_t i = 0; i < g->n_queues; i++)
 		g->bases[i] = virtq_stop(&g->rings[i].vq);
 	gmem_destroy(g->gmem);
 	g->gmem = NULL;
@@ -182,7 +195,7 @@ void guest_enable(struct guest *g, uint32_t queue, bool enabled)
 {
 	struct vhost_ring *ring = &g->rings[queue];
 
-	engine_unpublish(g->backend, queue);
+	engine_unpublish(g->backend, ring->idx);
 	ring->enabled = enabled;
 	engine_publish(g->backend, ring);
 }
@@ -327,9 +340,9 @@ static void chain_read(struct guest *g, const struct guest_chain *c, uint8_t *to
 	}
 }
 
-bool guest_post(struct guest *g, const struct guest_layout *layout)
+static bool post_on(struct guest *g, uint32_t queue, const struct guest_layout *layout)
 {
-	struct guest_queue *q = &g->queues[GUEST_RX];
+	struct guest_queue *q = &g->queues[queue];
 	int head = chain_take(g, q, layout);
 
 	if (head < 0)
@@ -339,13 +352,23 @@ bool guest_post(struct guest *g, const struct guest_layout *layout)
 	return true;
 }
 
+bool guest_post(struct guest *g, const struct guest_layout *layout)
+{
+	return post_on(g, GUEST_RX, layout);
+}
+
 void guest_post_n(struct guest *g, uint32_t n, uint32_t len)
+{
+	guest_post_n_on(g, GUEST_RX, n, len);
+}
+
+void guest_post_n_on(struct guest *g, uint32_t queue, uint32_t n, uint32_t len)
 {
 	const struct guest_layout layout = guest_layout_one(len);
 
 	for (uint32_t i = 0; i < n; i++)
-		assert_true(guest_post(g, &layout));
-	guest_kick(g, GUEST_RX);
+		assert_true(post_on(g, queue, &layout));
+	guest_kick(g, queue);
 }
 
 bool guest_send(struct guest *g, const struct virtio_net_hdr *hdr, const uint8_t *frame, uint32_t len,
@@ -452,24 +475,25 @@ static bool used_next(struct guest_queue *q, struct vring_used_elem *out)
 }
 
 /* Adds a used buffer's bytes to a frame's, header included. */
-static uint32_t take_buffer(struct guest *g, const struct vring_used_elem *e, uint8_t *to, uint32_t room)
+static uint32_t take_buffer(
+	struct guest *g, uint32_t queue, const struct vring_used_elem *e, uint8_t *to, uint32_t room)
 {
-	struct guest_chain *c = chain_return(g, &g->queues[GUEST_RX], e->id);
+	struct guest_chain *c = chain_return(g, &g->queues[queue], e->id);
 
 	assert_true(e->len <= room);
 	chain_read(g, c, to, e->len);
 	return e->len;
 }
 
-bool guest_receive(struct guest *g, struct guest_frame *out)
+bool guest_receive_on(struct guest *g, uint32_t queue, struct guest_frame *out)
 {
 	static uint8_t bytes[GUEST_BUFFER_MAX];
 	struct vring_used_elem e;
 	uint32_t len;
 
-	if (!used_next(&g->queues[GUEST_RX], &e))
+	if (!used_next(&g->queues[queue], &e))
 		return false;
-	len = take_buffer(g, &e, bytes, sizeof(bytes));
+	len = take_buffer(g, queue, &e, bytes, sizeof(bytes));
 	assert_true(len >= g->hdr_len);
 	memset(&out->hdr, 0, sizeof(out->hdr));
 	memcpy(&out->hdr, bytes, g->hdr_len);
@@ -477,8 +501,8 @@ bool guest_receive(struct guest *g, struct guest_frame *out)
 	if (g->features & FEATURE(VIRTIO_NET_F_MRG_RXBUF)) {
 		assert_true(out->hdr.num_buffers >= 1);
 		for (; out->n_buffers < out->hdr.num_buffers; out->n_buffers++) {
-			assert_true(used_next(&g->queues[GUEST_RX], &e)); /* published together */
-			len += take_buffer(g, &e, bytes + len, (uint32_t)sizeof(bytes) - len);
+			assert_true(used_next(&g->queues[queue], &e)); /* published together */
+			len += take_buffer(g, queue, &e, bytes + len, (uint32_t)sizeof(bytes) - len);
 		}
 	} else if (g->hdr_len == sizeof(out->hdr)) {
 		assert_int_equal(out->hdr.num_buffers, 1);
@@ -486,6 +510,11 @@ bool guest_receive(struct guest *g, struct guest_frame *out)
 	out->len = len - g->hdr_len;
 	memcpy(out->bytes, bytes + g->hdr_len, out->len);
 	return true;
+}
+
+bool guest_receive(struct guest *g, struct guest_frame *out)
+{
+	return guest_receive_on(g, GUEST_RX, out);
 }
 
 uint32_t guest_reap(struct guest *g)
@@ -504,6 +533,39 @@ uint32_t guest_reap(struct guest *g)
 uint32_t guest_outstanding(const struct guest *g, uint32_t queue)
 {
 	return (uint32_t)(g->queues[queue].posted - g->queues[queue].returned);
+}
+
+/* --- control --- */
+
+bool guest_ask(struct guest *g, const uint8_t *bytes, uint32_t len, const struct guest_layout *layout)
+{
+	struct guest_queue *q = &g->queues[g->ctrl];
+	int head = chain_take(g, q, layout);
+	struct vring_desc *table;
+	struct guest_chain *c;
+
+	if (head < 0)
+		return false;
+	c = &q->chains[head];
+	chain_write(g, c, 0, bytes, len);
+	chain_describe(g, q, (uint16_t)head, false, layout->indirect);
+	table = layout->indirect ? guest_at(g, q->tables_gpa + (uint64_t)head * TABLE_LEN) : q->desc;
+	table[layout->indirect ? c->n - 1 : c->desc[c->n - 1]].flags = VRING_DESC_F_WRITE;
+	chain_offer(q, (uint16_t)head);
+	return true;
+}
+
+int guest_answer(struct guest *g)
+{
+	struct guest_queue *q = &g->queues[g->ctrl];
+	struct vring_used_elem e;
+	struct guest_chain *c;
+
+	if (!used_next(q, &e))
+		return -1;
+	c = chain_return(g, q, e.id);
+	assert_true(e.len <= 1);
+	return e.len == 1 ? *(const uint8_t *)guest_at(g, c->gpa[c->n - 1]) : -2;
 }
 
 /* --- misbehaviour --- */
