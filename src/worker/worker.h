@@ -37,7 +37,10 @@ int workers_start(struct workers *ws);
 /* Ends the threads; nothing may be polled any more. */
 void workers_destroy(struct workers *ws);
 
-/* How ports get their queues polled; its subject is struct workers. The least loaded worker takes a new queue. */
+/*
+ * How ports get their queues polled; its subject is struct workers. Unless the user wants it elsewhere, the least loaded
+ * worker takes a new queue.
+ */
 extern const struct port_placer workers_placer;
 
 extern const struct ctl_table worker_commands; /* subject: struct workers */
