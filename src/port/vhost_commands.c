@@ -98,22 +98,26 @@ static json_t *regions_json(const struct gmem *mem)
 	return regions;
 }
 
-/*
- * The ring is running: what is in the guest's memory now, only to be looked at. Our own positions belong to the worker;
- * between two turns both equal the used index it has published, because a turn returns all it takes.
- */
 static void add_live_ring(json_t *row, const struct virtq *vq)
 {
-	int used_idx;
+	struct virtq_view v;
 
-	if (vq->size == 0)
+	if (!virtq_look(vq, &v))
 		return;
-	used_idx = virtq_load16(&vq->used->idx, __ATOMIC_RELAXED);
-	json_object_update_new(
-		row, json_pack("{s:i, s:i, s:i, s:i, s:i, s:i}", "last_avail_idx", used_idx, "last_used_idx",
-			     used_idx, "avail_flags", (int)virtq_load16(&vq->avail->flags, __ATOMIC_RELAXED),
-			     "avail_idx", (int)virtq_load16(&vq->avail->idx, __ATOMIC_RELAXED), "used_flags",
-			     (int)virtq_load16(&vq->used->flags, __ATOMIC_RELAXED), "used_idx", used_idx));
+	json_object_update_new(row, json_pack("{s:b, s:i, s:i}", "packed", (int)v.packed, "last_avail_idx",
+					    (int)v.last_avail_idx, "last_used_idx", (int)v.last_used_idx));
+	if (v.packed)
+		json_object_update_new(
+			row, json_pack("{s:i, s:i, s:i, s:i, s:i, s:i}", "avail_wrap_counter",
+				     (int)v.avail_wrap, "used_wrap_counter", (int)v.used_wrap,
+				     "avail_event_flags", (int)v.avail_flags, "avail_event_off_wrap",
+				     (int)v.avail_idx, "used_event_flags", (int)v.used_flags,
+				     "used_event_off_wrap", (int)v.used_idx));
+	else
+		json_object_update_new(
+			row, json_pack("{s:i, s:i, s:i, s:i}", "avail_flags", (int)v.avail_flags, "avail_idx",
+				     (int)v.avail_idx, "used_flags", (int)v.used_flags, "used_idx",
+				     (int)v.used_idx));
 }
 
 static json_t *ring_json(const struct vhost_port *vp, const struct vhost_ring_status *s)
@@ -291,8 +295,18 @@ static void print_ring(const json_t *q, FILE *out)
 		fprintf(out, "  BROKEN: %s\n", str(q, "broken"));
 	fprintf(out, "  qsz %d last_avail_idx %d last_used_idx %d\n", (int)num(q, "qsz"),
 		(int)num(q, "last_avail_idx"), (int)num(q, "last_used_idx"));
-	fprintf(out, "  avail.flags %x avail.idx %d used.flags %x used.idx %d\n", (int)num(q, "avail_flags"),
-		(int)num(q, "avail_idx"), (int)num(q, "used_flags"), (int)num(q, "used_idx"));
+	if (json_is_true(json_object_get(q, "packed")))
+		fprintf(out,
+			"  avail wrap counter %d used wrap counter %d\n"
+			"  avail_event.flags %x avail_event.off_wrap %d used_event.flags %x "
+			"used_event.off_wrap %d\n",
+			(int)num(q, "avail_wrap_counter"), (int)num(q, "used_wrap_counter"),
+			(int)num(q, "avail_event_flags"), (int)num(q, "avail_event_off_wrap"),
+			(int)num(q, "used_event_flags"), (int)num(q, "used_event_off_wrap"));
+	else
+		fprintf(out, "  avail.flags %x avail.idx %d used.flags %x used.idx %d\n",
+			(int)num(q, "avail_flags"), (int)num(q, "avail_idx"), (int)num(q, "used_flags"),
+			(int)num(q, "used_idx"));
 	fprintf(out, "  kickfd %d callfd %d errfd %d\n", (int)num(q, "kickfd"), (int)num(q, "callfd"),
 		(int)num(q, "errfd"));
 	fprintf(out, "  calls %lld calls suppressed %lld\n", num(q, "calls"), num(q, "calls_suppressed"));

@@ -60,7 +60,7 @@ void vhost_ctrl_serve(struct vhost_port *vp, struct vhost_ring *ring)
 	if (likely(got == 0) || got == -EPROTO)
 		return;
 	if (got == -ENOSPC) { /* no command has so many pieces */
-		chain.buffer = virtq_skip(vq);
+		virtq_skip(vq, chain.buffer);
 	} else if (chain.n_write > 0) {
 		/* a piece is never empty */
 		segs[chain.n_read].addr[0] = handle(vp, &chain);

@@ -18,16 +18,23 @@
  * What every port offers. The set must stay the same over restarts and upgrades: a front-end that reconnects to a
  * back-end which offers less gives up. Each offload here is completed in port/frame.c for receivers without it.
  */
-#define VHOST_PORT_FEATURES                                                                                \
-	(BIT(VIRTIO_F_VERSION_1) | BIT(VIRTIO_RING_F_INDIRECT_DESC) | BIT(VIRTIO_RING_F_EVENT_IDX) |       \
-		BIT(VIRTIO_F_ANY_LAYOUT) | BIT(VIRTIO_NET_F_MRG_RXBUF) | BIT(VIRTIO_NET_F_CSUM) |          \
-		BIT(VIRTIO_NET_F_GUEST_CSUM) | BIT(VIRTIO_NET_F_HOST_TSO4) | BIT(VIRTIO_NET_F_HOST_TSO6) | \
-		BIT(VIRTIO_NET_F_HOST_ECN) | BIT(VIRTIO_NET_F_GUEST_TSO4) | BIT(VIRTIO_NET_F_GUEST_TSO6) | \
-		BIT(VIRTIO_NET_F_GUEST_ECN) | BIT(VIRTIO_NET_F_HOST_USO) | BIT(VIRTIO_NET_F_GUEST_USO4) |  \
-		BIT(VIRTIO_NET_F_GUEST_USO6) | BIT(VIRTIO_NET_F_GUEST_ANNOUNCE) | BIT(VIRTIO_NET_F_MQ) |   \
-		BIT(VIRTIO_NET_F_MTU) | BIT(VIRTIO_NET_F_CTRL_VQ) | BIT(VIRTIO_NET_F_CTRL_RX) |            \
-		BIT(VIRTIO_NET_F_CTRL_VLAN) | BIT(VIRTIO_NET_F_CTRL_RX_EXTRA) |                            \
-		BIT(VIRTIO_NET_F_CTRL_MAC_ADDR) | BIT(VIRTIO_NET_F_CTRL_GUEST_OFFLOADS))
+#define RING_FEATURES                                                                   \
+	(BIT(VIRTIO_F_VERSION_1) | BIT(VIRTIO_F_RING_PACKED) | BIT(VIRTIO_F_IN_ORDER) | \
+		BIT(VIRTIO_RING_F_INDIRECT_DESC) | BIT(VIRTIO_RING_F_EVENT_IDX) | BIT(VIRTIO_F_ANY_LAYOUT))
+#define HOST_FEATURES                                                                         \
+	(BIT(VIRTIO_NET_F_CSUM) | BIT(VIRTIO_NET_F_HOST_TSO4) | BIT(VIRTIO_NET_F_HOST_TSO6) | \
+		BIT(VIRTIO_NET_F_HOST_ECN) | BIT(VIRTIO_NET_F_HOST_USO))
+#define GUEST_FEATURES                                                                                      \
+	(BIT(VIRTIO_NET_F_MRG_RXBUF) | BIT(VIRTIO_NET_F_GUEST_CSUM) | BIT(VIRTIO_NET_F_GUEST_TSO4) |        \
+		BIT(VIRTIO_NET_F_GUEST_TSO6) | BIT(VIRTIO_NET_F_GUEST_ECN) | BIT(VIRTIO_NET_F_GUEST_USO4) | \
+		BIT(VIRTIO_NET_F_GUEST_USO6))
+#define CTRL_FEATURES                                                                          \
+	(BIT(VIRTIO_NET_F_CTRL_VQ) | BIT(VIRTIO_NET_F_CTRL_RX) | BIT(VIRTIO_NET_F_CTRL_VLAN) | \
+		BIT(VIRTIO_NET_F_CTRL_RX_EXTRA) | BIT(VIRTIO_NET_F_CTRL_MAC_ADDR) |            \
+		BIT(VIRTIO_NET_F_CTRL_GUEST_OFFLOADS) | BIT(VIRTIO_NET_F_GUEST_ANNOUNCE) |     \
+		BIT(VIRTIO_NET_F_MQ))
+#define VHOST_PORT_FEATURES \
+	(RING_FEATURES | HOST_FEATURES | GUEST_FEATURES | CTRL_FEATURES | BIT(VIRTIO_NET_F_MTU))
 
 /* Announcing, and the MTU that the front-end promised; a configuration space for those that have none themselves. */
 #define VHOST_PORT_PROTOCOL_FEATURES \
@@ -219,6 +226,16 @@ static int vhost_get_config(void *device, uint32_t offset, uint32_t len, uint8_t
 	return 0;
 }
 
+static void vhost_kick(void *device, uint32_t idx)
+{
+	struct vhost_port *vp = device;
+
+	if (idx == vp->ctrl_idx)
+		waker_wake(vp->port.rx_waker[0]);
+	else if (idx % 2 == 1)
+		waker_wake(vp->port.rx_waker[idx / 2]);
+}
+
 static const struct vhost_device device_ops = {
 	.publish = vhost_publish,
 	.quiesce = vhost_quiesce,
@@ -226,6 +243,7 @@ static const struct vhost_device device_ops = {
 	.connected = vhost_connected,
 	.get_config = vhost_get_config,
 	.message = vhost_message,
+	.kick = vhost_kick,
 	.reset = vhost_reset,
 };
 
@@ -330,6 +348,7 @@ int vhost_port_create(struct ports *ports, const struct vhost_port_config *confi
 		.features = VHOST_PORT_FEATURES & config->feature_mask,
 		.protocol_features = VHOST_PORT_PROTOCOL_FEATURES,
 		.config_size = sizeof(struct virtio_net_config),
+		.config_optional = true,
 		.n_rings = VHOST_PORT_RINGS,
 		.queue_num = VHOST_PORT_PAIRS,
 		.ops = &device_ops,

@@ -80,9 +80,11 @@ static enum drop pkt_fill(struct pkt *pkt, struct popped *c, uint32_t hdr_len)
 }
 
 /* A chain of more pieces than any frame needs is taken without looking and given back. */
-static void drop_monster(struct vhost_port *vp, struct virtq *vq, struct turn *turn)
+static void drop_monster(
+	struct vhost_port *vp, struct virtq *vq, struct virtq_buffer buffer, struct turn *turn)
 {
-	virtq_push(vq, virtq_skip(vq), 0);
+	virtq_skip(vq, buffer);
+	virtq_push(vq, buffer, 0);
 	iface_count(&turn_lane(turn, &vp->port.iface)->counters.drops[DROP_RX_PIECES], 1);
 }
 
@@ -99,7 +101,7 @@ static uint32_t pop_burst(struct vhost_port *vp, struct turn *turn, struct virtq
 		chain.segs = (struct virtq_seg *)(void *)&turn->segs[turn->n_segs];
 		got = virtq_pop(vq, &chain);
 		if (unlikely(got == -ENOSPC)) {
-			drop_monster(vp, vq, turn);
+			drop_monster(vp, vq, chain.buffer, turn);
 			continue;
 		}
 		if (got <= 0)
@@ -157,8 +159,7 @@ static uint32_t receive(struct vhost_port *vp, struct vhost_ring *ring, struct t
 
 	virtq_call_due(&ring->vq);
 	n = min_u32(min_u32(virtq_available(&ring->vq, RX_BURST), max), min_u32(RX_BURST, turn_room(turn)));
-	for (uint32_t i = 0; i < n; i++)
-		virtq_prefetch(&ring->vq, i);
+	virtq_prefetch(&ring->vq, n);
 	n = pop_burst(vp, turn, &ring->vq, popped, n, &taken);
 	for (uint32_t i = 0; i < n; i++) {
 		struct pkt *pkt = turn_pkt(turn);
@@ -196,7 +197,7 @@ static bool ring_arm(struct vhost_ring *ring)
 {
 	if (!ring || ring->vq.error != VIRTQ_OK)
 		return false;
-	return virtq_arm(&ring->vq) || ring->kick_fd < 0;
+	return virtq_arm(&ring->vq) || (ring->kick_fd < 0 && !ring->kick_by_message);
 }
 
 static void ring_disarm(struct vhost_ring *ring)

@@ -101,6 +101,22 @@ TEST(a_server_and_a_device_of_ours_work_together)
 	assert_int_equal(fake_mappings(), maps);
 }
 
+TEST(a_device_of_ours_says_that_its_configuration_has_changed)
+{
+	struct fake_device device;
+	struct fake_driver driver;
+
+	fake_device_open(&device, 4);
+	fake_driver_open(&driver, device.loop, device.path, false);
+	wait_until_running(&driver);
+	assert_int_equal(driver.config_changes, 0);
+	vhost_backend_config_changed(device.backend);
+	fake_turns(device.loop);
+	assert_int_equal(driver.config_changes, 1);
+	fake_driver_close(&driver);
+	fake_device_close(&device);
+}
+
 TEST(a_connection_that_breaks_is_followed_by_one_with_fresh_rings)
 {
 	uint32_t fds = fake_open_fds(), maps = fake_mappings();
@@ -440,6 +456,19 @@ TEST(an_answer_must_come_in_time)
 	bed_close(&bed);
 }
 
+TEST(a_back_end_that_is_gone_owes_no_answer)
+{
+	struct bed bed;
+
+	bed_open(&bed);
+	fake_back_serve(&bed.back, 7);
+	assert_false(list_empty(&bed.driver.frontend->deadline.link));
+	bed.driver.frontend->retry_ns = NS_PER_S;
+	fake_back_hang_up(&bed.back);
+	assert_true(list_empty(&bed.driver.frontend->deadline.link));
+	bed_close(&bed);
+}
+
 TEST(a_back_end_that_runs_may_stay_silent)
 {
 	struct bed bed;
@@ -582,6 +611,7 @@ TEST(a_back_end_may_close_the_channel)
 
 TESTS(cmocka_unit_test(a_client_and_a_device_of_ours_work_together),
 	cmocka_unit_test(a_server_and_a_device_of_ours_work_together),
+	cmocka_unit_test(a_device_of_ours_says_that_its_configuration_has_changed),
 	cmocka_unit_test(a_connection_that_breaks_is_followed_by_one_with_fresh_rings),
 	cmocka_unit_test(everything_is_said_in_the_order_that_back_ends_want),
 	cmocka_unit_test(a_back_end_of_old_that_knows_no_protocol_features_is_asked_for_none),
@@ -595,6 +625,7 @@ TESTS(cmocka_unit_test(a_client_and_a_device_of_ours_work_together),
 	cmocka_unit_test(a_back_end_may_die_at_every_boundary),
 	cmocka_unit_test(a_back_end_that_hangs_up_instead_of_refusing_is_told_by_the_request),
 	cmocka_unit_test(the_step_that_is_waited_for_is_told), cmocka_unit_test(an_answer_must_come_in_time),
+	cmocka_unit_test(a_back_end_that_is_gone_owes_no_answer),
 	cmocka_unit_test(a_back_end_that_runs_may_stay_silent),
 	cmocka_unit_test(pauses_grow_with_each_failure_and_end_with_success),
 	cmocka_unit_test(destroying_ends_everything_at_any_time),

@@ -44,9 +44,10 @@ static const uint64_t rings[] = {
 	FEATURE(VIRTIO_RING_F_EVENT_IDX),
 	FEATURE(VIRTIO_RING_F_INDIRECT_DESC) | FEATURE(VIRTIO_RING_F_EVENT_IDX),
 };
+static const uint64_t formats[] = {0, FEATURE(VIRTIO_F_RING_PACKED)};
 static const uint64_t merging[] = {0, FEATURE(VIRTIO_NET_F_MRG_RXBUF)};
 
-#define N_TRANSPORTS (ARRAY_LEN(headers) * ARRAY_LEN(rings) * ARRAY_LEN(merging))
+#define N_TRANSPORTS (ARRAY_LEN(headers) * ARRAY_LEN(rings) * ARRAY_LEN(formats) * ARRAY_LEN(merging))
 
 static uint64_t transport(uint32_t i)
 {
@@ -54,7 +55,9 @@ static uint64_t transport(uint32_t i)
 
 	i /= ARRAY_LEN(headers);
 	features |= rings[i % ARRAY_LEN(rings)];
-	return features | merging[i / ARRAY_LEN(rings)];
+	i /= ARRAY_LEN(rings);
+	features |= formats[i % ARRAY_LEN(formats)];
+	return features | merging[i / ARRAY_LEN(formats)];
 }
 
 /* All that a driver may negotiate of them: without checksums nothing else. */
