@@ -35,7 +35,6 @@
 struct vhost_port {
 	struct port port;
 	struct vhost_backend *backend;
-	uint32_t instance; /* N of VirtualEthernet0/0/N */
 	/* What the guest negotiated; constant while a ring is published. */
 	uint16_t hdr_len;
 	bool mrg_rxbuf;
