@@ -8,12 +8,14 @@
  *
  * Nothing waits: each request is sent when the answer to the one before has come, and a back-end that does not answer
  * in time loses its connection. Every life begins with fresh rings: what was on its way when a back-end died is lost,
- * as on a wire.
+ * as on a wire. A life that fails is followed by the next after a pause, longer each time, up to ten times retry_ns.
  *
  * A back-end is as little trusted as a guest: what it says is checked here, what it writes into rings is checked in
- * virtio/. It can only lose its own connection.
+ * virtio/. It can only lose its own connection. It keeps what it was given, though: a back-end whose connection ended
+ * may still write into the memory and the descriptors of that life, so the driver gives the next life others, and
+ * seals the memory against being cut short.
  *
- * All of it lives in the control thread.
+ * All of it lives in the control thread. The driver does not destroy its front-end from inside a call.
  */
 #ifndef GINNEL_VHOST_FRONTEND_H
 #define GINNEL_VHOST_FRONTEND_H
@@ -48,14 +50,17 @@ struct vhost_frontend_plan {
 struct vhost_driver {
 	/*
 	 * The features are settled (a subset of config.features). Fill in the plan: fresh rings, at most n_rings of
-	 * them, all stopped. 0 or -errno, which ends the connection.
+	 * them and at least one, all stopped. 0 or -errno, which ends the connection.
 	 */
 	int (*prepare)(void *driver, uint64_t features, uint32_t n_rings, struct vhost_frontend_plan *plan);
 	/* The back-end has taken everything: rings may be used. */
 	void (*started)(void *driver);
-	/* The back-end is gone or being left, started or not: when it returns nobody uses rings or memory. */
+	/*
+	 * Once after each prepare() that succeeded: the back-end is gone or being left, started or not. When it returns
+	 * nobody uses rings or memory.
+	 */
 	void (*stopped)(void *driver);
-	/* CONFIG_CHANGE_MSG. May be NULL. */
+	/* CONFIG_CHANGE_MSG. May be NULL: then CONFIG is not negotiated. */
 	void (*config_changed)(void *driver);
 };
 
@@ -67,6 +72,10 @@ struct vhost_frontend_config {
 	uint64_t required; /* without these the back-end is of no use */
 	uint32_t n_rings;  /* most that the driver can use; more than a device's 2 need MQ */
 	const char *name;  /* for log lines, copied */
+	/* "VIRTIO_F_VERSION_1" for bit 32, NULL for a bit it does not know. May be NULL: bits are told by number. */
+	const char *(*feature_name)(unsigned bit);
+	uint64_t deadline_ns; /* for each answer; 0: 10 s */
+	uint64_t retry_ns;    /* the first pause after a failure; 0: 100 ms */
 	const struct vhost_driver *ops;
 	void *driver;
 };
@@ -76,8 +85,14 @@ struct vhost_frontend;
 /* 0 or -errno; for a server the path is taken now (see unix_explain() for what may go wrong). */
 int vhost_frontend_create(
 	struct vhost_frontend **out, struct loop *loop, const struct vhost_frontend_config *config);
-/* Stops the rings, if the back-end answers in time, ends the connection and removes a server's socket file. */
+/* Ends the connection, which stops the rings of any back-end: nothing is waited for. Removes a server's socket file. */
 void vhost_frontend_destroy(struct vhost_frontend *f);
+
+/*
+ * The driver has had enough of this back-end, because of a broken ring for instance: its connection ends, and the next
+ * life begins after a pause, a long one for err -EINTR: a descriptor that blocked. Not from inside a call.
+ */
+void vhost_frontend_give_up(struct vhost_frontend *f, int err, const char *why);
 
 /* What `show virtio-user` tells. Pointers are valid until the next event. */
 struct vhost_frontend_status {

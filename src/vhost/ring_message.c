@@ -121,12 +121,27 @@ int handle_set_vring_kick(struct vhost_backend *b, struct message *m)
 		return message_refuse(m, -EINVAL, "file descriptor is not an eventfd");
 	rings_pause(b, RING_ONLY(r));
 	ring_kick_replace(r, message_take_fd(m));
-	if (!r->started) {
-		r->started = true;
-		r->fresh = true;
-		r->reported = false;
-	}
+	r->shared.kick_by_message = false;
+	ring_start(r);
 	return rings_run(b, RING_ONLY(r), m);
+}
+
+/* A ring that nothing was said about is kicked by such messages alone, and the first one starts it: "VRING_KICK". */
+int handle_vring_kick(struct vhost_backend *b, struct message *m)
+{
+	struct ring *r = ring_at(b, m, m->payload.state.index);
+	int err = 0;
+
+	if (!r)
+		return -EINVAL;
+	if (!r->started) {
+		r->shared.kick_by_message = true;
+		ring_start(r);
+		err = rings_run(b, RING_ONLY(r), m);
+	}
+	if (r->published)
+		b->ops->kick(b->device, r->shared.idx);
+	return err;
 }
 
 /* An honest front-end's descriptor never blocks from here on; a hostile one can take that back (os/foreign.h). */
@@ -166,6 +181,7 @@ int handle_set_vring_call(struct vhost_backend *b, struct message *m)
 		return -EINVAL;
 	rings_pause(b, RING_ONLY(r));
 	ring_bell_replace(&r->call, bell);
+	r->call_set = true;
 	return rings_run(b, RING_ONLY(r), m);
 }
 
@@ -178,6 +194,7 @@ int handle_set_vring_err(struct vhost_backend *b, struct message *m)
 		return -EINVAL;
 	rings_pause(b, RING_ONLY(r));
 	ring_bell_replace(&r->err, bell);
+	r->err_set = true;
 	return rings_run(b, RING_ONLY(r), m);
 }
 
