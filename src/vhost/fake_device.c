@@ -167,6 +167,7 @@ static void open_as(struct fake_device *d, uint32_t n_rings, bool server)
 		.features = FAKE_OFFERED,
 		.protocol_features = vhost_protocol_features_by(VHOST_BY_DEVICE),
 		.config_size = FAKE_CONFIG_SIZE,
+		.config_optional = true,
 		.n_rings = n_rings,
 		.queue_num = n_rings / 2,
 		.name = "fake",
