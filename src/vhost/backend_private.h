@@ -96,8 +96,8 @@ struct vhost_backend {
 
 	/* negotiated with the front-end of now */
 	bool connected;
-	bool has_features; /* before, a ring's format is not known */
 	bool owned;
+	bool has_features; /* before, a ring's format is not known */
 	uint64_t features, protocol_features;
 	uint8_t device_status;
 	struct request_channel request;
