@@ -18,6 +18,8 @@
 #include "bridge/mac_table.h"
 #include "pkt/turn.h"
 
+#include <jansson.h>
+
 #define BRIDGE_DOMAINS_MAX 1024
 #define BRIDGE_ID_MAX      16777215
 
@@ -70,6 +72,10 @@ int bridge_domain_set_learn_limit(struct bridge_domain *d, uint32_t learn_limit)
 int bridge_attach(struct bridge_domain *d, struct iface *iface, uint8_t shg);
 /* It leaves its domain, and its addresses are forgotten, static ones too. */
 void bridge_detach(struct iface *iface);
+
+/* All domains, for a successor process; its interfaces are in place, those that it lacks are left out. 0 or -errno. */
+json_t *bridges_save(const struct bridges *b);
+int bridges_restore(struct bridges *b, const json_t *state);
 
 /* The stages; the subject is the struct bridges. Frames are at least a header long. */
 void bridge_input(void *subject, struct turn *turn, const struct vec *vec);

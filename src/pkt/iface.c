@@ -65,12 +65,16 @@ int iface_add(struct iface_table *t, struct iface *iface)
 {
 	uint32_t idx = 0;
 
-	if (iface_by_name(t, iface->name))
-		return -EEXIST;
 	while (idx < IFACE_MAX && t->ifaces[idx])
 		idx++;
-	if (idx == IFACE_MAX)
-		return -ENOSPC;
+	return idx == IFACE_MAX ? -ENOSPC : iface_add_at(t, iface, idx);
+}
+
+int iface_add_at(struct iface_table *t, struct iface *iface, uint32_t idx)
+{
+	ASSERT(idx < IFACE_MAX);
+	if (t->ifaces[idx] || iface_by_name(t, iface->name))
+		return -EEXIST;
 	if (lanes_alloc(iface, t->n_workers) != 0)
 		return -ENOMEM;
 	iface->idx = idx;
@@ -155,4 +159,14 @@ void iface_counters_clear(struct iface_table *t)
 {
 	for (const struct iface *i = iface_next(t, 0); i; i = iface_next(t, i->idx + 1))
 		lanes_sum(t, i, &t->cleared[i->idx]);
+}
+
+/* What was cleared is subtracted: a negative number of that, then. */
+void iface_counters_resume(
+	struct iface_table *t, const struct iface *iface, const struct iface_counters *from)
+{
+	uint64_t *cleared = (uint64_t *)&t->cleared[iface->idx];
+
+	for (size_t i = 0; i < N_COUNTERS; i++)
+		cleared[i] = -((const uint64_t *)from)[i];
 }

@@ -16,6 +16,7 @@
 #include "pkt/drop.h"
 #include "pkt/stage.h"
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -76,6 +77,8 @@ void iface_table_destroy(struct iface_table *t);
  * set name, mac and kind; the rest is set here. 0, -EEXIST (name is taken), -ENOSPC or -ENOMEM.
  */
 int iface_add(struct iface_table *t, struct iface *iface);
+/* The same with an index of the caller's choice; -EEXIST when that is taken. */
+int iface_add_at(struct iface_table *t, struct iface *iface, uint32_t idx);
 /* Takes it out and frees its lanes; calls rcu_wait() itself. Nothing may receive on it any more. */
 void iface_remove(struct iface_table *t, struct iface *iface);
 
@@ -91,6 +94,14 @@ void iface_counters_sum(const struct iface_table *t, const struct iface *iface, 
 uint64_t iface_drops_sum(const struct iface_table *t, enum drop reason);
 /* Counters start at zero again; the workers' own numbers are left alone. */
 void iface_counters_clear(struct iface_table *t);
+/* Goes on counting from these. The interface is new. */
+void iface_counters_resume(
+	struct iface_table *t, const struct iface *iface, const struct iface_counters *from);
+
+/* An interface for a successor process: index, name, address, state, counters. */
+json_t *iface_save(const struct iface_table *t, const struct iface *iface);
+/* As iface_add(), but index, name and address come from there too; -EINVAL when they are not there. */
+int iface_restore(struct iface_table *t, struct iface *iface, const json_t *state);
 
 static inline void iface_count(uint64_t *counter, uint64_t n)
 {

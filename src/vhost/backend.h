@@ -45,7 +45,8 @@ struct vhost_ring {
 	struct virtq vq;
 	uint16_t idx;
 	bool enabled;
-	int kick_fd; /* -1: the front-end does not kick, poll it */
+	bool kick_by_message; /* the front-end kicks by a message: ops->kick() */
+	int kick_fd;          /* -1: the front-end does not kick, poll it; or kick_by_message */
 };
 
 /* What a device is told; all calls come from the control thread. `device` is vhost_backend_config.device. */
@@ -92,6 +93,7 @@ struct vhost_backend_config {
 	uint64_t features; /* offered device features; 26 and 30 are added by the engine */
 	uint64_t protocol_features; /* of those that are up to the device; the engine adds its own */
 	uint32_t config_size;       /* of the configuration space; 0: there is none */
+	bool config_optional;       /* a front-end may have one of its own */
 	uint32_t n_rings;           /* at most VHOST_MAX_RINGS */
 	uint32_t queue_num;         /* answer to GET_QUEUE_NUM; for a network device pairs of rings */
 	const char *name;           /* for log lines, copied */
@@ -107,11 +109,14 @@ int vhost_backend_create(
 /* Ends the connection, if any, and removes a server's socket file. */
 void vhost_backend_destroy(struct vhost_backend *b);
 
+/* The device's configuration space has changed: the front-end is told as soon as it can be. */
+void vhost_backend_config_changed(struct vhost_backend *b);
+
 /* SIGBUS has replaced some mapping (os/guard.h): ends the connection if it was one of ours. */
 void vhost_backend_check_memory(struct vhost_backend *b);
 /*
- * Rings that broke in the data path are logged once and counted; one whose calls block ends the connection. Call now
- * and then from a timer.
+ * Rings that broke in the data path are logged once and counted; one whose calls block ends the connection; what found
+ * no room in the front-end's socket is repeated. Call now and then from a timer.
  */
 void vhost_backend_check_rings(struct vhost_backend *b);
 

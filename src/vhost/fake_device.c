@@ -50,7 +50,7 @@ static void on_set_features(void *device, uint64_t features)
 
 	assert_true(d->connected);
 	check_suspended(d);
-	assert_int_equal(features & ~FAKE_FEATURES, 0);
+	assert_int_equal(features & ~FAKE_OFFERED, 0);
 	d->features = features;
 	d->features_set++;
 }
@@ -164,9 +164,10 @@ static void open_as(struct fake_device *d, uint32_t n_rings, bool server)
 	struct vhost_backend_config config = {
 		.server = server,
 		.mode = 0600,
-		.features = FAKE_FEATURES,
+		.features = FAKE_OFFERED,
 		.protocol_features = vhost_protocol_features_by(VHOST_BY_DEVICE),
 		.config_size = FAKE_CONFIG_SIZE,
+		.config_optional = true,
 		.n_rings = n_rings,
 		.queue_num = n_rings / 2,
 		.name = "fake",

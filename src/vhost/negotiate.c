@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "vhost/backend_private.h"
 
-#include "os/foreign.h"
-
 #include <errno.h>
 #include <inttypes.h>
 
@@ -46,7 +44,8 @@ int handle_set_features(struct vhost_backend *b, struct message *m)
 
 int handle_set_owner(struct vhost_backend *b, struct message *m)
 {
-	return 0; /* who is connected owns us */
+	b->owned = true; /* who is connected owns us anyway */
+	return 0;
 }
 
 /* Deprecated, and read in different ways; "disable all rings" is what the specification says now. */
@@ -58,9 +57,15 @@ int handle_reset_owner(struct vhost_backend *b, struct message *m)
 	return rings_run(b, RINGS_ALL, m);
 }
 
+/*
+ * QEMU has a configuration space of its own for some devices and warns its user of a back-end that offers another. It
+ * asks before it sends SET_OWNER; User-Mode-Linux, which needs ours, asks afterwards.
+ */
 int handle_get_protocol_features(struct vhost_backend *b, struct message *m)
 {
 	m->payload.u64 = b->protocol_features_offered;
+	if (b->config_optional && !b->owned)
+		m->payload.u64 &= ~BIT(VHOST_USER_PROTOCOL_F_CONFIG);
 	return 0;
 }
 
@@ -72,19 +77,11 @@ int handle_set_protocol_features(struct vhost_backend *b, struct message *m)
 	if (unknown)
 		return message_refuse(
 			m, -EINVAL, "protocol feature bits 0x%" PRIx64 " were not offered", unknown);
+	if (m->payload.u64 == b->protocol_features)
+		return 0;
+	rings_pause(b, RINGS_ALL); /* how they are called may change */
 	b->protocol_features = m->payload.u64;
-	return 0;
-}
-
-/* We have nothing to ask yet; but UML sets up its interrupt only for a back-end that takes this channel. */
-int handle_set_backend_req_fd(struct vhost_backend *b, struct message *m)
-{
-	if (foreign_kind(m->cargo.fds[0]) != FOREIGN_SOCKET)
-		return message_refuse(m, -EINVAL, "file descriptor is not a unix socket");
-	if (b->request_fd >= 0)
-		foreign_close(b->request_fd);
-	b->request_fd = message_take_fd(m);
-	return 0;
+	return rings_run(b, RINGS_ALL, m);
 }
 
 int handle_get_queue_num(struct vhost_backend *b, struct message *m)

@@ -17,7 +17,9 @@ struct worker {
 	bool stop; /* relaxed atomic */
 	pthread_t thread;
 	struct waker waker;
-	const struct rx_list *list; /* rcu_publish() */
+	const struct rx_list *list; /* what it is to poll; control */
+	const struct rx_list
+		*polled; /* what it polls: list, or nothing while all are paused; rcu_publish() */
 	struct turn_runner runner;
 	uint64_t sleeps;
 	/* show runtime: what the counters were at the last clear */
@@ -29,6 +31,7 @@ struct workers {
 	uint32_t n;
 	bool polling;
 	uint64_t spin_ns;
+	bool paused;
 	uint64_t cleared_ns;
 	struct worker workers[WORKER_MAX];
 };

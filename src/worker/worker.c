@@ -39,14 +39,14 @@ static void disarm_all(const struct rx_list *list)
 /* Arm, look again, then sleep. Control may replace the list meanwhile; it wakes us then. */
 static void worker_sleep(struct worker *w)
 {
-	const struct rx_list *list = rcu_load(w->list);
+	const struct rx_list *list = rcu_load(w->polled);
 
 	if (!arm_all(list)) {
 		iface_count(&w->sleeps, 1);
 		rcu_sleep();
 		waker_wait(&w->waker, UINT64_MAX);
 		rcu_woke();
-		list = rcu_load(w->list);
+		list = rcu_load(w->polled);
 	}
 	disarm_all(list);
 }
@@ -62,7 +62,7 @@ static void *worker_main(void *arg)
 	while (!__atomic_load_n(&w->stop, __ATOMIC_RELAXED)) {
 		uint64_t now_ns = clock_now_ns();
 
-		if (turn_run(&w->runner, rcu_load(w->list), now_ns) > 0) {
+		if (turn_run(&w->runner, rcu_load(w->polled), now_ns) > 0) {
 			last_work_ns = now_ns;
 		} else if (!w->workers->polling && now_ns - last_work_ns >= w->workers->spin_ns) {
 			worker_sleep(w);
@@ -80,7 +80,11 @@ static int worker_init(
 {
 	int err;
 
-	*w = (struct worker){.workers = ws, .idx = idx, .cpu = config->cpus[idx], .list = &no_queues};
+	*w = (struct worker){.workers = ws,
+		.idx = idx,
+		.cpu = config->cpus[idx],
+		.list = &no_queues,
+		.polled = &no_queues};
 	err = turn_runner_init(&w->runner, idx, config->bridges);
 	if (err)
 		return err;
@@ -171,11 +175,31 @@ static void replace_list(struct worker *w, struct rx_list *list)
 {
 	const struct rx_list *old = w->list;
 
-	rcu_publish(w->list, list);
-	rcu_wait();
+	w->list = list;
+	if (!w->workers->paused) {
+		rcu_publish(w->polled, list);
+		rcu_wait();
+		waker_wake(&w->waker);
+	}
 	if (old != &no_queues)
 		free((void *)(uintptr_t)old);
-	waker_wake(&w->waker);
+}
+
+void workers_pause(struct workers *ws)
+{
+	ws->paused = true;
+	for (uint32_t i = 0; i < ws->n; i++)
+		rcu_publish(ws->workers[i].polled, &no_queues);
+	rcu_wait();
+}
+
+void workers_resume(struct workers *ws)
+{
+	ws->paused = false;
+	for (uint32_t i = 0; i < ws->n; i++) {
+		rcu_publish(ws->workers[i].polled, ws->workers[i].list);
+		waker_wake(&ws->workers[i].waker);
+	}
 }
 
 static int workers_poll(void *subject, struct port *port, uint32_t queue)

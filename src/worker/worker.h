@@ -37,6 +37,13 @@ int workers_start(struct workers *ws);
 /* Ends the threads; nothing may be polled any more. */
 void workers_destroy(struct workers *ws);
 
+/*
+ * All at once receive nothing any more, whatever they are given to poll: nothing is on its way when this returns, and
+ * ports may be changed in any order without a loss.
+ */
+void workers_pause(struct workers *ws);
+void workers_resume(struct workers *ws);
+
 /* How ports get their queues polled; its subject is struct workers. The least loaded worker takes a new queue. */
 extern const struct port_placer workers_placer;
 
