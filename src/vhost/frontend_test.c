@@ -101,6 +101,22 @@ TEST(a_server_and_a_device_of_ours_work_together)
 	assert_int_equal(fake_mappings(), maps);
 }
 
+TEST(a_device_of_ours_says_that_its_configuration_has_changed)
+{
+	struct fake_device device;
+	struct fake_driver driver;
+
+	fake_device_open(&device, 4);
+	fake_driver_open(&driver, device.loop, device.path, false);
+	wait_until_running(&driver);
+	assert_int_equal(driver.config_changes, 0);
+	vhost_backend_config_changed(device.backend);
+	fake_turns(device.loop);
+	assert_int_equal(driver.config_changes, 1);
+	fake_driver_close(&driver);
+	fake_device_close(&device);
+}
+
 TEST(a_connection_that_breaks_is_followed_by_one_with_fresh_rings)
 {
 	uint32_t fds = fake_open_fds(), maps = fake_mappings();
@@ -595,6 +611,7 @@ TEST(a_back_end_may_close_the_channel)
 
 TESTS(cmocka_unit_test(a_client_and_a_device_of_ours_work_together),
 	cmocka_unit_test(a_server_and_a_device_of_ours_work_together),
+	cmocka_unit_test(a_device_of_ours_says_that_its_configuration_has_changed),
 	cmocka_unit_test(a_connection_that_breaks_is_followed_by_one_with_fresh_rings),
 	cmocka_unit_test(everything_is_said_in_the_order_that_back_ends_want),
 	cmocka_unit_test(a_back_end_of_old_that_knows_no_protocol_features_is_asked_for_none),

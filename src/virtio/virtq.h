@@ -143,7 +143,7 @@ struct virtq_setup {
  * queue's work; counters survive a restart.
  */
 int virtq_start(struct virtq *q, const struct gmem *mem, const struct virtq_setup *setup, const char **why);
-/* The owner has let go of the queue: what it pushed is flushed. Returns the base at which to go on. */
+/* The owner has let go of the queue: what it pushed is flushed. Returns the base at which to go on; 0 if stopped. */
 uint32_t virtq_stop(struct virtq *q);
 
 /* Marks the queue broken; the first reason stays. Rings err. Always returns -EPROTO. */

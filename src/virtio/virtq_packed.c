@@ -35,7 +35,7 @@ static bool place_of(const struct virtq *q, uint16_t off_wrap, uint16_t *place)
  *    took. A place of return that really is slot 0 of an even lap looks the same, and could only be meant by a
  *    back-end that stops with buffers in its hands.
  *  - Nothing at all: User-Mode-Linux for a new ring, and rightly for one that has done an odd number of laps and not a
- *    slot more. Here it counts as new; if it is not, the ring's own words say so (virtq_recover()).
+ *    slot more. It counts as new unless the ring itself says the other (virtq_recover()).
  *
  * What we said ourselves when the ring stopped (it is not fresh then) is complete and taken as it is.
  */
@@ -56,7 +56,9 @@ static bool take_base(struct virtq *q, const struct virtq_setup *setup)
 		!place_of(q, (uint16_t)(base >> 16), &q->next_used))
 		return false;
 	if (setup->fresh) { /* what was taken and not returned is taken again */
-		q->next_used = virtq_recover(q, q->next_used);
+		uint16_t alias = setup->base == 0 ? q->size : q->next_used;
+
+		q->next_used = virtq_recover(q, q->next_used, alias);
 		q->next_avail = q->next_used;
 	}
 	q->flushed_used = q->next_used;

@@ -185,7 +185,10 @@ static inline uint64_t virtq_used_rest(bool wrap, uint16_t id, uint32_t len)
 	return len | (uint64_t)id << 32 | (uint64_t)flags << 48;
 }
 
-/* The place at which a ring goes on whose base may be stale; `base` when the ring does not tell. */
-uint16_t virtq_recover(struct virtq *q, uint16_t base);
+/*
+ * The place at which a ring goes on whose base may be stale; `base` when the ring does not tell. alias is another place
+ * that the base may mean, or the same.
+ */
+uint16_t virtq_recover(struct virtq *q, uint16_t base, uint16_t alias);
 
 #endif

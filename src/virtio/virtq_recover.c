@@ -15,8 +15,10 @@
  *  - Only the first slot of a chain is overwritten when it is used: the others go on looking available. A chain ends
  *    at a descriptor without NEXT, and that one has the buffer's id, which the used descriptor has, too. So the slots
  *    that follow a used one belong to it if they are a chain's end with its id. The same is to be seen if a chain of
- *    one slot was used and the driver took its id for the next chain at once, as it does while little goes on; it is
- *    believed of a ring in which no other chain left such slots. Where both may be, base decides if it names one.
+ *    one slot was used and the driver took its id for the next chain at once, as it does while little goes on; that is
+ *    believed unless there are other signs of chains in the ring. Nor can one tell in a ring without any used
+ *    descriptor, whose first slots may be the rest of a chain that the driver has begun to overwrite. Where both may
+ *    be, base decides if it names one.
  *  - Used descriptors become visible by the first of them, written last. Whoever dies before leaves used ones behind an
  *    available one, for which the driver waits; when it comes, the driver takes the others as well. It is used now,
  *    with nothing written: at worst the guest loses a frame.
@@ -106,27 +108,39 @@ static bool finish_older(struct virtq *q, uint32_t from, uint32_t newest_used)
 	return found;
 }
 
-uint16_t virtq_recover(struct virtq *q, uint16_t base)
+/* Is this the id that a used descriptor names? One that was never written has id 0 as well, and is none. */
+static bool names(const struct virtq *q, uint32_t used_place, uint16_t id)
+{
+	uint64_t rest = rest_at(q, used_place);
+	uint64_t addr = __atomic_load_n(&q->slots[virtq_slot(q, used_place)].addr, __ATOMIC_RELAXED);
+
+	return virtq_id_of(rest) == id && (rest != 0 || addr != 0);
+}
+
+uint16_t virtq_recover(struct virtq *q, uint16_t base, uint16_t alias)
 {
 	uint32_t open = 0, tail = 0;
-	uint16_t driver, newest_used, next, id;
-	bool chains;
+	uint16_t driver, next, behind_tail, id = 0;
+	bool chains = false;
 
 	if (!find_driver(q, &driver))
 		return base;
 	while (open < q->size && is_avail_at(q, virtq_back(q, driver, open + 1)))
 		open++;
 	next = virtq_back(q, driver, open);
-	if (open == q->size)
-		return next;
-	newest_used = virtq_back(q, next, 1);
-	chains = finish_older(q, virtq_back(q, driver, q->size), newest_used);
-	if (open > 0) {
+	if (open > 0)
 		tail = chain_slots(q, next, open, &id);
-		if (id != virtq_id_of(rest_at(q, newest_used)))
+	if (open < q->size) {
+		uint16_t newest_used = virtq_back(q, next, 1);
+
+		chains = finish_older(q, virtq_back(q, driver, q->size), newest_used) || tail > 1;
+		if (!names(q, newest_used, id))
 			tail = 0;
 	}
-	if (base == next || tail == 0)
+	behind_tail = virtq_forward(q, next, tail);
+	if (next == base || next == alias)
 		return next;
-	return chains || base == virtq_forward(q, next, tail) ? virtq_forward(q, next, tail) : next;
+	if (behind_tail == base || behind_tail == alias)
+		return behind_tail;
+	return chains ? behind_tail : next;
 }

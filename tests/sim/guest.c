@@ -2,6 +2,7 @@
 #include "guest.h"
 
 #include "base/check.h"
+#include "guest_packed.h"
 #include "base/test.h"
 
 #include <linux/virtio_config.h>
@@ -12,10 +13,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define PAGE      4096u
-#define GAP       8u
-#define GAP_BYTE  0xa5
-#define TABLE_LEN (GUEST_PIECES_MAX * sizeof(struct vring_desc))
+#define PAGE     4096u
+#define GAP      8u
+#define GAP_BYTE 0xa5
 /* The front-end's address of guest address 0. */
 #define UADDR 0x7f0000000000ull
 
@@ -36,52 +36,81 @@ static void queue_place(struct guest *g, struct guest_queue *q, uint16_t size)
 	q->avail_gpa = gpa_alloc(g, sizeof(struct vring_avail) + (size + 1u) * sizeof(uint16_t));
 	q->used_gpa = gpa_alloc(
 		g, sizeof(struct vring_used) + size * sizeof(struct vring_used_elem) + sizeof(uint16_t));
-	q->tables_gpa = gpa_alloc(g, size * TABLE_LEN);
+	q->tables_gpa = gpa_alloc(g, (uint64_t)size * GUEST_TABLE_LEN);
 }
 
-static void queue_init(struct guest *g, struct guest_queue *q, uint16_t start)
+static void queue_init(struct guest *g, struct guest_queue *q)
 {
 	q->slabs_gpa = gpa_alloc(g, (uint64_t)q->size * GUEST_SLAB);
 	q->n_free = q->size;
 	for (uint32_t i = 0; i < q->size; i++)
 		q->free[i] = (uint16_t)(q->size - 1 - i);
-	q->next_avail = start;
-	q->used_seen = start;
 	q->kick_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	q->call_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	q->err_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	assert_true(q->kick_fd >= 0 && q->call_fd >= 0 && q->err_fd >= 0);
 }
 
-static void queue_map(struct guest *g, struct guest_queue *q)
+/* The driver makes a new ring. Returns its base. */
+static uint32_t queue_reset(struct guest *g, struct guest_queue *q, uint16_t start)
 {
+	q->is_packed = g->features & FEATURE(VIRTIO_F_RING_PACKED);
+	if (q->is_packed) {
+		packed_reset(g, q, start);
+		return packed_base(q);
+	}
 	q->desc = guest_at(g, q->desc_gpa);
 	q->avail = guest_at(g, q->avail_gpa);
 	q->used = guest_at(g, q->used_gpa);
-	q->avail->idx = q->next_avail;
-	q->used->idx = q->used_seen;
+	q->next_avail = start;
+	q->used_seen = start;
+	*q->avail = (struct vring_avail){.idx = start};
+	*q->used = (struct vring_used){.idx = start};
+	return start;
 }
 
-void guest_set_features(struct guest *g, uint64_t features)
+bool guest_packed_wanted(void)
+{
+	const char *ring = getenv("GINNEL_SIM_RING");
+
+	return ring && strcmp(ring, "packed") == 0;
+}
+
+static void take_features(struct guest *g, uint64_t features)
 {
 	bool long_header = features & (FEATURE(VIRTIO_F_VERSION_1) | FEATURE(VIRTIO_NET_F_MRG_RXBUF));
 
-	ASSERT(!g->backend && guest_outstanding(g, GUEST_RX) == 0 && guest_outstanding(g, GUEST_TX) == 0);
+	if (guest_packed_wanted())
+		features |= FEATURE(VIRTIO_F_RING_PACKED);
 	g->features = features;
 	g->hdr_len = long_header ? sizeof(struct virtio_net_hdr_mrg_rxbuf) : sizeof(struct virtio_net_hdr);
 }
 
+void guest_set_features(struct guest *g, uint64_t features)
+{
+	ASSERT(!g->backend && guest_outstanding(g, GUEST_RX) == 0 && guest_outstanding(g, GUEST_TX) == 0);
+	take_features(g, features);
+	for (uint32_t i = 0; i < GUEST_QUEUES; i++)
+		g->bases[i] = queue_reset(g, &g->queues[i], 0);
+}
+
+static uint16_t default_size(const struct guest *g)
+{
+	return g->features & FEATURE(VIRTIO_F_RING_PACKED) ? GUEST_SIZE_MAX - 5 : GUEST_SIZE_MAX;
+}
+
 void guest_create(struct guest *g, const struct guest_config *config)
 {
-	uint16_t size = config->size ? config->size : GUEST_SIZE_MAX;
+	uint16_t size;
 
 	memset(g, 0, sizeof(*g));
-	guest_set_features(g, config->features);
+	take_features(g, config->features);
+	size = config->size ? config->size : default_size(g);
 	g->next_gpa = PAGE; /* nothing lies at address 0 */
 	for (uint32_t i = 0; i < GUEST_QUEUES; i++)
 		queue_place(g, &g->queues[i], size);
 	for (uint32_t i = 0; i < GUEST_QUEUES; i++)
-		queue_init(g, &g->queues[i], config->start);
+		queue_init(g, &g->queues[i]);
 	g->mem_len = g->next_gpa;
 	g->memfd = memfd_create("guest", MFD_CLOEXEC);
 	assert_true(g->memfd >= 0 && ftruncate(g->memfd, (off_t)g->mem_len) == 0);
@@ -92,10 +121,8 @@ void guest_create(struct guest *g, const struct guest_config *config)
 	}
 	g->mem = mmap(NULL, g->mem_len, PROT_READ | PROT_WRITE, MAP_SHARED, g->memfd, 0);
 	assert_true(g->mem != MAP_FAILED);
-	for (uint32_t i = 0; i < GUEST_QUEUES; i++) {
-		queue_map(g, &g->queues[i]);
-		g->bases[i] = config->start;
-	}
+	for (uint32_t i = 0; i < GUEST_QUEUES; i++)
+		g->bases[i] = queue_reset(g, &g->queues[i], config->start);
 }
 
 void guest_destroy(struct guest *g)
@@ -233,7 +260,7 @@ static void chain_describe(
 	struct guest *g, struct guest_queue *q, uint16_t head, bool writable, bool indirect)
 {
 	struct guest_chain *c = &q->chains[head];
-	uint64_t table_gpa = q->tables_gpa + head * TABLE_LEN;
+	uint64_t table_gpa = q->tables_gpa + (uint64_t)head * GUEST_TABLE_LEN;
 	struct vring_desc *table = indirect ? guest_at(g, table_gpa) : q->desc;
 
 	for (uint32_t i = 0; i < c->n; i++) {
@@ -249,10 +276,15 @@ static void chain_describe(
 			&q->desc[head], table_gpa, c->n * (uint32_t)sizeof(*table), VRING_DESC_F_INDIRECT, 0);
 }
 
-static void chain_offer(struct guest_queue *q, uint16_t head)
+static void chain_offer(struct guest *g, struct guest_queue *q, uint16_t head, bool writable, bool indirect)
 {
-	__atomic_store_n(&q->avail->ring[q->next_avail++ & (q->size - 1)], head, __ATOMIC_RELAXED);
 	q->posted++;
+	if (q->is_packed) {
+		packed_offer(g, q, head, writable, indirect);
+		return;
+	}
+	chain_describe(g, q, head, writable, indirect);
+	__atomic_store_n(&q->avail->ring[q->next_avail++ & (q->size - 1)], head, __ATOMIC_RELAXED);
 }
 
 /* The head of a chain that is laid out, or -1. */
@@ -334,8 +366,7 @@ bool guest_post(struct guest *g, const struct guest_layout *layout)
 
 	if (head < 0)
 		return false;
-	chain_describe(g, q, (uint16_t)head, true, layout->indirect);
-	chain_offer(q, (uint16_t)head);
+	chain_offer(g, q, (uint16_t)head, true, layout->indirect);
 	return true;
 }
 
@@ -364,8 +395,7 @@ bool guest_send(struct guest *g, const struct virtio_net_hdr *hdr, const uint8_t
 		all.hdr = *hdr;
 	chain_write(g, c, 0, &all, g->hdr_len);
 	chain_write(g, c, g->hdr_len, frame, len);
-	chain_describe(g, q, (uint16_t)head, false, layout->indirect);
-	chain_offer(q, (uint16_t)head);
+	chain_offer(g, q, (uint16_t)head, false, layout->indirect);
 	return true;
 }
 
@@ -376,28 +406,40 @@ static bool event_idx(const struct guest *g)
 	return g->features & FEATURE(VIRTIO_RING_F_EVENT_IDX);
 }
 
-static bool device_wants_kick(const struct guest *g, const struct guest_queue *q, uint16_t old, uint16_t new)
+/* The device sees what was offered. False: there was nothing; *old is where it began. */
+static bool publish(struct guest_queue *q, uint16_t *old)
 {
-	const __virtio16 *avail_event = (const __virtio16 *)(const void *)&q->used->ring[q->size];
+	if (q->is_packed)
+		return packed_publish(q);
+	*old = q->avail->idx;
+	/* pairs with the device's acquire of the index */
+	__atomic_store_n(&q->avail->idx, q->next_avail, __ATOMIC_RELEASE);
+	return *old != q->next_avail;
+}
 
+static bool device_wants_kick(const struct guest *g, const struct guest_queue *q, uint16_t old)
+{
+	const __virtio16 *avail_event;
+
+	if (q->is_packed)
+		return packed_wants_kick(g, q);
+	avail_event = (const __virtio16 *)(const void *)&q->used->ring[q->size];
 	if (event_idx(g))
-		return vring_need_event(__atomic_load_n(avail_event, __ATOMIC_RELAXED), new, old);
+		return vring_need_event(__atomic_load_n(avail_event, __ATOMIC_RELAXED), q->next_avail, old);
 	return !(__atomic_load_n(&q->used->flags, __ATOMIC_RELAXED) & VRING_USED_F_NO_NOTIFY);
 }
 
 void guest_kick(struct guest *g, uint32_t queue)
 {
 	struct guest_queue *q = &g->queues[queue];
-	uint16_t old = q->avail->idx;
 	uint64_t one = 1;
+	uint16_t old = 0;
 
-	if (old == q->next_avail)
+	if (!publish(q, &old))
 		return;
-	/* pairs with the device's acquire of the index */
-	__atomic_store_n(&q->avail->idx, q->next_avail, __ATOMIC_RELEASE);
-	/* the index before the look at what the device wants: pairs with virtq_arm() */
+	/* what was published before the look at what the device wants: pairs with virtq_arm() */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	if (!device_wants_kick(g, q, old, q->next_avail)) {
+	if (!device_wants_kick(g, q, old)) {
 		q->kicks_saved++;
 		return;
 	}
@@ -409,7 +451,9 @@ void guest_want_calls(struct guest *g, uint32_t queue, bool wanted)
 {
 	struct guest_queue *q = &g->queues[queue];
 
-	if (event_idx(g))
+	if (q->is_packed)
+		packed_want_calls(g, q, wanted);
+	else if (event_idx(g))
 		__atomic_store_n(&q->avail->ring[q->size],
 			(uint16_t)(wanted ? q->used_seen : q->used_seen + 0x8000), __ATOMIC_RELAXED);
 	else
@@ -440,9 +484,13 @@ uint64_t guest_errors(struct guest *g, uint32_t queue)
 /* The next used entry, or false. Pairs with the device's release of the index. */
 static bool used_next(struct guest_queue *q, struct vring_used_elem *out)
 {
-	const struct vring_used_elem *e = &q->used->ring[q->used_seen & (q->size - 1)];
-	uint16_t n = (uint16_t)(__atomic_load_n(&q->used->idx, __ATOMIC_ACQUIRE) - q->used_seen);
+	const struct vring_used_elem *e;
+	uint16_t n;
 
+	if (q->is_packed)
+		return packed_used_next(q, out);
+	e = &q->used->ring[q->used_seen & (q->size - 1)];
+	n = (uint16_t)(__atomic_load_n(&q->used->idx, __ATOMIC_ACQUIRE) - q->used_seen);
 	assert_true(n <= q->size);
 	if (n == 0)
 		return false;

@@ -11,6 +11,9 @@
  *
  * A chain with head h keeps its bytes in slab h of its queue, piece after piece with a gap between. The guest
  *checks what comes back: each buffer once, as posted, gaps untouched. A guest belongs to one thread.
+ *
+ * Its rings are packed ones with VIRTIO_F_RING_PACKED, or whatever the features say with GINNEL_SIM_RING=packed in the
+ * environment: so one test serves both. In a packed ring the "head" of a chain is its buffer id.
  */
 #ifndef GINNEL_SIM_GUEST_H
 #define GINNEL_SIM_GUEST_H
@@ -29,6 +32,8 @@
 #define GUEST_PIECES_MAX 64
 /* Header, frame, gaps. */
 #define GUEST_SLAB (96 * 1024u)
+/* An indirect table of any chain, in either format. */
+#define GUEST_TABLE_LEN (GUEST_PIECES_MAX * 16u)
 /* What a receive buffer must hold for any frame. */
 #define GUEST_BUFFER_MAX (PKT_LEN_MAX + (uint32_t)sizeof(struct virtio_net_hdr_mrg_rxbuf))
 
@@ -36,7 +41,7 @@
 
 struct guest_config {
 	uint64_t features; /* what the driver negotiates */
-	uint16_t size;     /* of each ring, a power of two; 0: 256 */
+	uint16_t size;     /* of each ring, of a split one a power of two; 0: 256, or packed an odd size */
 	uint16_t start;    /* where the ring indexes begin */
 	bool logged;       /* the switch says what it writes: a bit per page in guest.log */
 };
@@ -57,8 +62,26 @@ struct guest_chain {
 	uint16_t desc[GUEST_PIECES_MAX];
 };
 
+/* A slot of a packed ring and the lap's wrap counter. */
+struct guest_place {
+	uint16_t slot;
+	bool wrap;
+};
+
+/* The driver's side of a packed ring. */
+struct guest_packed {
+	struct vring_packed_desc *slots;
+	struct vring_packed_desc_event *driver_event, *device_event;
+	struct guest_place next, used;  /* what we fill next, what is used next */
+	struct vring_packed_desc *held; /* the first slot that was filled and not published */
+	uint16_t held_flags;
+	uint16_t n_held, n_published; /* slots: waiting, and with the last publish */
+};
+
 struct guest_queue {
 	uint16_t size;
+	bool is_packed;
+	struct guest_packed packed;
 	uint64_t desc_gpa, avail_gpa, used_gpa, tables_gpa, slabs_gpa;
 	struct vring_desc *desc;
 	struct vring_avail *avail;
@@ -102,6 +125,8 @@ void guest_destroy(struct guest *g);
 void guest_connect(struct guest *g, struct vhost_backend *b);
 /* All rings stop. The guest may keep on posting. */
 void guest_disconnect(struct guest *g);
+/* The environment wants packed rings. */
+bool guest_packed_wanted(void);
 /* The driver negotiates anew: not connected, nothing posted. */
 void guest_set_features(struct guest *g, uint64_t features);
 /* SET_VRING_ENABLE */
