@@ -75,6 +75,21 @@ static void unwatch(struct vhost_port *vp, uint32_t queue, const struct vhost_ri
 		waker_unwatch(vp->port.rx_waker[queue], ring->kick_fd);
 }
 
+static void vhost_rx_watch(struct port *port, uint32_t queue, bool on)
+{
+	struct vhost_port *vp = CONTAINER_OF(port, struct vhost_port, port);
+	struct vhost_ring *const rings[] = {vp->rings[2 * queue + 1], queue == 0 ? vp->ctrl_ring : NULL};
+
+	for (uint32_t i = 0; i < ARRAY_LEN(rings); i++) {
+		if (!rings[i])
+			continue;
+		if (on)
+			watch(vp, queue, rings[i]);
+		else
+			unwatch(vp, queue, rings[i]);
+	}
+}
+
 /* What the guest sends on. */
 static void publish_rx(struct vhost_port *vp, uint32_t queue, struct vhost_ring *ring)
 {
@@ -266,6 +281,7 @@ static const struct port_ops vhost_ops = {
 	.rx_done = vhost_rx_done,
 	.rx_arm = vhost_rx_arm,
 	.rx_disarm = vhost_rx_disarm,
+	.rx_watch = vhost_rx_watch,
 	.tx = vhost_tx,
 	.tick = vhost_tick,
 	.check_memory = vhost_check_memory,

@@ -52,6 +52,7 @@ void commands_add(struct ctl *ctl, struct rooms *rooms)
 	ctl_add_type(ctl, &interface_type, rooms);
 	ctl_add_table(ctl, &program_commands, rooms);
 	ctl_add_table(ctl, &interface_commands, rooms->ports);
+	ctl_add_table(ctl, &placement_commands, rooms->ports);
 	ctl_add_table(ctl, &vhost_commands, rooms->ports);
 	ctl_add_table(ctl, &bridge_commands, rooms->bridges);
 	ctl_add_table(ctl, &worker_commands, rooms->workers);

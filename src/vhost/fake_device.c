@@ -159,7 +159,7 @@ static const struct vhost_device ops = {
 	.load = on_load,
 };
 
-static void open_as(struct fake_device *d, uint32_t n_rings, bool server)
+static void open_as(struct fake_device *d, uint32_t n_rings, bool server, bool config_optional)
 {
 	struct vhost_backend_config config = {
 		.server = server,
@@ -167,7 +167,7 @@ static void open_as(struct fake_device *d, uint32_t n_rings, bool server)
 		.features = FAKE_OFFERED,
 		.protocol_features = vhost_protocol_features_by(VHOST_BY_DEVICE),
 		.config_size = FAKE_CONFIG_SIZE,
-		.config_optional = true,
+		.config_optional = config_optional,
 		.n_rings = n_rings,
 		.queue_num = n_rings / 2,
 		.name = "fake",
@@ -187,12 +187,17 @@ static void open_as(struct fake_device *d, uint32_t n_rings, bool server)
 
 void fake_device_open(struct fake_device *d, uint32_t n_rings)
 {
-	open_as(d, n_rings, true);
+	open_as(d, n_rings, true, false);
 }
 
 void fake_device_open_client(struct fake_device *d, uint32_t n_rings)
 {
-	open_as(d, n_rings, false);
+	open_as(d, n_rings, false, false);
+}
+
+void fake_device_open_optional_config(struct fake_device *d, uint32_t n_rings)
+{
+	open_as(d, n_rings, true, true);
 }
 
 void fake_device_close(struct fake_device *d)

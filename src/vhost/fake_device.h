@@ -45,6 +45,8 @@ struct fake_device {
 void fake_device_open(struct fake_device *d, uint32_t n_rings);
 /* A client of d->path. */
 void fake_device_open_client(struct fake_device *d, uint32_t n_rings);
+/* A server, whose front-end may have a configuration space of its own. */
+void fake_device_open_optional_config(struct fake_device *d, uint32_t n_rings);
 /* Checks that nothing is left behind. */
 void fake_device_close(struct fake_device *d);
 

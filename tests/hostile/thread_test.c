@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define BIT30    (1ull << VHOST_USER_F_PROTOCOL_FEATURES)
@@ -55,10 +56,16 @@ static void on_connected(void *device, bool connected)
 	bed->connected = connected;
 }
 
+/* The thread looks at its rings all the time. */
+static void on_kick(void *device, uint32_t idx)
+{
+}
+
 static const struct vhost_device ops = {.publish = on_publish,
 	.quiesce = on_quiesce,
 	.set_features = on_set_features,
-	.connected = on_connected};
+	.connected = on_connected,
+	.kick = on_kick};
 
 static void serve(struct bed *bed, struct vhost_ring *ring)
 {
@@ -100,6 +107,7 @@ static void bed_open(struct bed *bed)
 	struct vhost_backend_config config = {.server = true,
 		.mode = 0600,
 		.features = FEATURES,
+		.protocol_features = 1ull << VHOST_USER_PROTOCOL_F_INBAND_NOTIFICATIONS,
 		.n_rings = N_RINGS,
 		.queue_num = 1,
 		.name = "thread",
@@ -175,6 +183,59 @@ TEST(a_storm_of_memory_tables_at_full_traffic)
 		fake_mem_table(&bed.front);
 		if (i % 50 == 0)
 			assert_true(keep_busy(&bed, 10));
+	}
+	assert_true(bed.connected);
+	bed_close(&bed);
+}
+
+TEST(a_storm_of_memory_slots_at_full_traffic)
+{
+	struct vhost_user_mem_slot slot = {
+		.region = {.gpa = 1ull << 40, .size = 0x1000, .uaddr = 1ull << 40}};
+	struct bed bed;
+
+	bed_open(&bed);
+	front_starts(&bed);
+	fake_u64(&bed.front, VHOST_USER_SET_PROTOCOL_FEATURES,
+		1ull << VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS | 1ull << VHOST_USER_PROTOCOL_F_REPLY_ACK);
+	for (int i = 0; i < 500; i++) {
+		uint32_t request = i % 2 ? VHOST_USER_REM_MEM_REG : VHOST_USER_ADD_MEM_REG;
+
+		offer_all(&bed);
+		assert_int_equal(
+			fake_acked(&bed.front, request, &slot, sizeof(slot), &bed.front.memfd, 1), 0);
+		if (i % 50 == 0)
+			assert_true(keep_busy(&bed, 10));
+	}
+	bed_close(&bed);
+}
+
+/* The thread calls over a socket that changes under it, is never read, and is closed. */
+TEST(a_storm_of_request_channels_at_full_traffic)
+{
+	struct bed bed;
+
+	bed_open(&bed);
+	fake_negotiate(&bed.front, FEATURES,
+		1ull << VHOST_USER_PROTOCOL_F_INBAND_NOTIFICATIONS |
+			1ull << VHOST_USER_PROTOCOL_F_BACKEND_REQ | 1ull << VHOST_USER_PROTOCOL_F_REPLY_ACK);
+	for (uint32_t i = 0; i < N_RINGS; i++) {
+		fake_ring_reset(&bed.front, i, 0);
+		fake_ring_start(&bed.front, i, 0, -1);
+	}
+	for (int i = 0; i < 500; i++) {
+		int ends[2];
+
+		assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+		offer_all(&bed);
+		assert_int_equal(
+			fake_acked(&bed.front, VHOST_USER_SET_BACKEND_REQ_FD, NULL, 0, &ends[0], 1), 0);
+		vhost_backend_check_rings(bed.backend);
+		close(ends[0]);
+		if (i % 50 == 0)
+			assert_true(keep_busy(&bed, 10));
+		close(ends[1]);
+		fake_turns(bed.loop);
 	}
 	assert_true(bed.connected);
 	bed_close(&bed);
@@ -277,6 +338,8 @@ TEST(memory_that_is_cut_at_full_traffic)
 }
 
 TESTS(cmocka_unit_test(a_storm_of_memory_tables_at_full_traffic),
+	cmocka_unit_test(a_storm_of_memory_slots_at_full_traffic),
+	cmocka_unit_test(a_storm_of_request_channels_at_full_traffic),
 	cmocka_unit_test(a_storm_of_every_live_change_at_full_traffic),
 	cmocka_unit_test(stops_and_starts_at_full_traffic),
 	cmocka_unit_test(a_front_end_that_dies_at_full_traffic),

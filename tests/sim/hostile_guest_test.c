@@ -324,7 +324,28 @@ TEST(a_turn_begins_where_the_one_before_ran_out_of_room)
 	sim_fini(&sim);
 }
 
-TESTS(cmocka_unit_test(a_turn_takes_no_more_monsters_than_frames),
+TEST(a_control_queue_that_breaks_leaves_the_others_alone)
+{
+	const uint64_t features = SIM_RING_FEATURES | FEATURE(VIRTIO_NET_F_CTRL_VQ);
+
+	random_init(&r, 1);
+	sim_init(&sim, 3);
+	for (uint32_t i = 0; i < 3; i++)
+		sim_guest(&sim, i, &(struct guest_config){.features = features, .ctrl = true});
+	sim_learn(&sim);
+	for (uint32_t i = 0; i < 3; i++)
+		guest_post_n(&sim.guest[i], 8, 2000);
+	guest_raw_offer(&sim.guest[0], sim.guest[0].ctrl, 999);
+	expect_broken(sim.guest[0].ctrl, VIRTQ_HEAD_RANGE);
+	send_one(0, 1);
+	sim_expect(&sim, 1, frame, 500);
+	send_one(1, 0);
+	sim_expect(&sim, 0, frame, 500);
+	sim_fini(&sim);
+}
+
+TESTS(cmocka_unit_test(a_control_queue_that_breaks_leaves_the_others_alone),
+	cmocka_unit_test(a_turn_takes_no_more_monsters_than_frames),
 	cmocka_unit_test(a_receive_buffer_without_a_writable_byte_breaks_the_ring),
 	cmocka_unit_test(a_turn_begins_where_the_one_before_ran_out_of_room),
 	cmocka_unit_test(an_avail_index_that_jumps_breaks_the_ring),
