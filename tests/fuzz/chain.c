@@ -204,11 +204,17 @@ static void unpop(struct chain_bed *bed)
 		ASSERT(virtq_available(&bed->q, 1) == 0);
 }
 
+/* No pieces at all are too few for any buffer but an empty one. */
 static void skip(struct chain_bed *bed)
 {
-	if (virtq_available(&bed->q, 1) == 0 || bed->n_taken == CHAIN_TAKEN_MAX)
-		return;
-	remember(bed, virtq_skip(&bed->q), 0);
+	struct virtq_chain chain = {0};
+
+	if (bed->n_taken < CHAIN_TAKEN_MAX && virtq_pop(&bed->q, &chain) == -ENOSPC) {
+		virtq_skip(&bed->q, chain.buffer);
+		remember(bed, chain.buffer, 0);
+	} else if (chain.buffer.slots > 0 && bed->q.error == VIRTQ_OK) {
+		remember(bed, chain.buffer, 0);
+	}
 }
 
 static void restart(struct chain_bed *bed, struct fuzz *f)
