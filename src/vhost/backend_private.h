@@ -11,6 +11,7 @@
  *	log.c           SET_LOG_BASE
  *	ring.c          what a ring is and when it runs: the dance
  *	ring_message.c  the messages that change one ring
+ *	backend_state.c all of it as a successor process needs it; conn_state.c: the connection
  */
 #ifndef GINNEL_VHOST_BACKEND_PRIVATE_H
 #define GINNEL_VHOST_BACKEND_PRIVATE_H
@@ -43,6 +44,8 @@ struct ring {
 /* A front-end's dirty log; log.bits is NULL while there is none. */
 struct log_map {
 	struct dirty_log log;
+	int fd;          /* the file, for whoever maps it again */
+	uint64_t offset; /* of the log in it */
 	void *map;
 	size_t map_len;
 	int guard;
@@ -75,6 +78,15 @@ struct vhost_backend {
 	struct log_limit limit_news, limit_faults;
 };
 
+/* Bits of the protocol; the device never sees them. */
+#define ENGINE_FEATURES (BIT(VHOST_F_LOG_ALL) | BIT(VHOST_USER_F_PROTOCOL_FEATURES))
+
+/* All but how it is reached. NULL when out of memory. */
+struct vhost_backend *backend_alloc(struct loop *loop, const struct vhost_backend_config *config);
+void backend_free(struct vhost_backend *b);
+/* The socket is closed already: forgets all that the front-end ever said. */
+void backend_disconnected(struct vhost_backend *b);
+
 /* A message was refused and the connection lives: counted and logged. */
 void backend_refused(struct vhost_backend *b, int err, const char *why);
 
@@ -95,6 +107,8 @@ void ring_reset(struct ring *r);
 void ring_bell_replace(struct bell *old, struct bell with);
 void ring_kick_replace(struct ring *r, int fd);
 
+/* fd stays the caller's. 0, or -errno and m->why. */
+int log_open(struct log_map *out, const struct vhost_user_log *l, int fd, struct message *m);
 void log_unmap(struct log_map *log);
 
 void rings_enable(struct vhost_backend *b, bool enabled);

@@ -5,6 +5,7 @@
 #include "os/guard.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -31,7 +32,7 @@ static int check_file(const struct vhost_user_log *l, int fd, uint64_t *block, s
 }
 
 /* The offset need not be a multiple of a page. */
-static int log_map(struct log_map *out, const struct vhost_user_log *l, int fd, struct message *m)
+int log_open(struct log_map *out, const struct vhost_user_log *l, int fd, struct message *m)
 {
 	uint64_t block = 4096, before;
 	int err = check_file(l, fd, &block, m);
@@ -49,6 +50,14 @@ static int log_map(struct log_map *out, const struct vhost_user_log *l, int fd, 
 		munmap(out->map, out->map_len);
 		return message_refuse(m, out->guard, "too many guest memories in all");
 	}
+	out->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	if (out->fd < 0) {
+		err = message_refuse(m, -errno, "%s", strerror(errno));
+		guard_del(out->guard);
+		munmap(out->map, out->map_len);
+		return err;
+	}
+	out->offset = l->offset;
 	out->log = (struct dirty_log){.bits = (uint8_t *)out->map + before, .size = l->size};
 	return 0;
 }
@@ -59,6 +68,7 @@ void log_unmap(struct log_map *log)
 		return;
 	guard_del(log->guard);
 	munmap(log->map, log->map_len);
+	foreign_close(log->fd);
 	*log = (struct log_map){0};
 }
 
@@ -66,7 +76,7 @@ int handle_set_log_base(struct vhost_backend *b, struct message *m)
 {
 	const struct vhost_user_log wanted = m->payload.log;
 	struct log_map log;
-	int err = log_map(&log, &wanted, m->cargo.fds[0], m);
+	int err = log_open(&log, &wanted, m->cargo.fds[0], m);
 
 	if (err)
 		return err;
