@@ -9,7 +9,7 @@ static const uint64_t one = 1;
 
 static void ring_message(const struct bell *bell)
 {
-	ssize_t n = send(bell->fd, bell->message, sizeof(bell->message), MSG_DONTWAIT | MSG_NOSIGNAL);
+	ssize_t n = send(bell->fd, bell->message, bell->len, MSG_DONTWAIT | MSG_NOSIGNAL);
 
 	if (n < 0 && errno == EAGAIN)
 		__atomic_store_n(bell->missed, true, __ATOMIC_RELAXED);

@@ -18,7 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define BELL_MESSAGE_LEN 20
+#define BELL_MESSAGE_MAX 20
 
 enum bell_kind {
 	BELL_NONE, /* nobody wants to be told */
@@ -30,8 +30,10 @@ enum bell_kind {
 struct bell {
 	enum bell_kind kind;
 	int fd;
-	bool *missed; /* BELL_MESSAGE; written by whoever rings, relaxed atomic */
-	uint8_t message[BELL_MESSAGE_LEN];
+	/* BELL_MESSAGE */
+	bool *missed; /* written by whoever rings, relaxed atomic */
+	uint32_t len;
+	uint8_t message[BELL_MESSAGE_MAX];
 };
 
 /* A bell with nobody at the other end. */

@@ -123,7 +123,7 @@ static void *ring_often(void *arg)
 /* Reads until all ringers have ended; every message must be one of theirs, whole. */
 static uint64_t read_messages(int fd)
 {
-	uint8_t message[BELL_MESSAGE_LEN];
+	uint8_t message[BELL_MESSAGE_MAX];
 	uint64_t n = 0;
 
 	while (recv(fd, message, sizeof(message), MSG_WAITALL) == sizeof(message)) {
@@ -155,8 +155,9 @@ TEST(messages_of_several_threads_never_mix)
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
 	for (int i = 0; i < RINGERS; i++) {
-		ringers[i].bell = (struct bell){.kind = BELL_MESSAGE, .fd = pair[0], .missed = &missed};
-		memset(ringers[i].bell.message, i + 1, BELL_MESSAGE_LEN);
+		ringers[i].bell = (struct bell){
+			.kind = BELL_MESSAGE, .fd = pair[0], .missed = &missed, .len = BELL_MESSAGE_MAX};
+		memset(ringers[i].bell.message, i + 1, BELL_MESSAGE_MAX);
 		assert_int_equal(
 			thread_start(&ringers[i].thread, "ringer", THREAD_ANY_CPU, ring_often, &ringers[i]),
 			0);
@@ -172,8 +173,8 @@ TEST(messages_of_several_threads_never_mix)
 TEST(a_message_that_finds_no_room_is_missed_and_nothing_else_is)
 {
 	bool missed = false;
-	struct bell bell = {.kind = BELL_MESSAGE, .missed = &missed};
-	uint8_t message[BELL_MESSAGE_LEN];
+	struct bell bell = {.kind = BELL_MESSAGE, .missed = &missed, .len = BELL_MESSAGE_MAX};
+	uint8_t message[BELL_MESSAGE_MAX];
 	int pair[2], n = 0;
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);

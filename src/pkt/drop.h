@@ -32,6 +32,7 @@ enum drop {
 	DROP_TX_NO_PEER,   /* no guest is connected, or its ring does not run */
 	DROP_TX_BROKEN,    /* the guest's receive ring broke; see show vhost-user */
 	DROP_TX_NO_BUFFER, /* the guest has given no free buffers */
+	DROP_TX_FILTERED,  /* the guest's driver said over its control queue that it does not want it */
 	DROP_TX_MTU,       /* larger than the interface's MTU, or the one the guest was promised */
 	DROP_TX_TOO_LONG,  /* larger than the buffer the guest gave */
 	DROP_TX_OFFLOAD,   /* checksum or segmentation could not be completed: malformed headers */

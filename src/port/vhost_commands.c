@@ -2,6 +2,7 @@
 /* The words about vhost-user ports, in VPP's grammar and layout. */
 #include "ctl/command.h"
 #include "port/vhost_port.h"
+#include "port/vnet_ctrl_show.h"
 #include "virtio/feature_names.h"
 
 #include <errno.h>
@@ -97,33 +98,37 @@ static json_t *regions_json(const struct gmem *mem)
 	return regions;
 }
 
-/*
- * The ring is running: what is in the guest's memory now, only to be looked at. Our own positions belong to the worker;
- * between two turns both equal the used index it has published, because a turn returns all it takes.
- */
 static void add_live_ring(json_t *row, const struct virtq *vq)
 {
-	int used_idx;
+	struct virtq_view v;
 
-	if (vq->size == 0)
+	if (!virtq_look(vq, &v))
 		return;
-	used_idx = virtq_load16(&vq->used->idx, __ATOMIC_RELAXED);
-	json_object_update_new(
-		row, json_pack("{s:i, s:i, s:i, s:i, s:i, s:i}", "last_avail_idx", used_idx, "last_used_idx",
-			     used_idx, "avail_flags", (int)virtq_load16(&vq->avail->flags, __ATOMIC_RELAXED),
-			     "avail_idx", (int)virtq_load16(&vq->avail->idx, __ATOMIC_RELAXED), "used_flags",
-			     (int)virtq_load16(&vq->used->flags, __ATOMIC_RELAXED), "used_idx", used_idx));
+	json_object_update_new(row, json_pack("{s:b, s:i, s:i}", "packed", (int)v.packed, "last_avail_idx",
+					    (int)v.last_avail_idx, "last_used_idx", (int)v.last_used_idx));
+	if (v.packed)
+		json_object_update_new(
+			row, json_pack("{s:i, s:i, s:i, s:i, s:i, s:i}", "avail_wrap_counter",
+				     (int)v.avail_wrap, "used_wrap_counter", (int)v.used_wrap,
+				     "avail_event_flags", (int)v.avail_flags, "avail_event_off_wrap",
+				     (int)v.avail_idx, "used_event_flags", (int)v.used_flags,
+				     "used_event_off_wrap", (int)v.used_idx));
+	else
+		json_object_update_new(
+			row, json_pack("{s:i, s:i, s:i, s:i}", "avail_flags", (int)v.avail_flags, "avail_idx",
+				     (int)v.avail_idx, "used_flags", (int)v.used_flags, "used_idx",
+				     (int)v.used_idx));
 }
 
-static json_t *ring_json(const struct vhost_ring_status *s)
+static json_t *ring_json(const struct vhost_port *vp, const struct vhost_ring_status *s)
 {
+	const char *direction = s->ring->idx == vp->ctrl_idx ? "CTRL" : s->ring->idx % 2 ? "RX" : "TX";
 	const struct virtq *vq = &s->ring->vq;
 	json_t *row = json_pack("{s:i, s:s, s:b, s:b, s:i, s:i, s:i, s:i, s:I, s:I}", "virtqueue",
-		(int)s->ring->idx, "direction", s->ring->idx % 2 ? "RX" : "TX", "started", (int)s->started,
-		"enabled", (int)s->ring->enabled, "qsz", (int)s->size, "kickfd", s->ring->kick_fd, "callfd",
-		s->call_fd, "errfd", s->err_fd, "calls",
-		(json_int_t)__atomic_load_n(&vq->calls, __ATOMIC_RELAXED), "calls_suppressed",
-		(json_int_t)__atomic_load_n(&vq->calls_saved, __ATOMIC_RELAXED));
+		(int)s->ring->idx, "direction", direction, "started", (int)s->started, "enabled",
+		(int)s->ring->enabled, "qsz", (int)s->size, "kickfd", s->ring->kick_fd, "callfd", s->call_fd,
+		"errfd", s->err_fd, "calls", (json_int_t)__atomic_load_n(&vq->calls, __ATOMIC_RELAXED),
+		"calls_suppressed", (json_int_t)__atomic_load_n(&vq->calls_saved, __ATOMIC_RELAXED));
 	enum virtq_error error = __atomic_load_n(&vq->error, __ATOMIC_RELAXED);
 
 	if (error != VIRTQ_OK)
@@ -132,16 +137,16 @@ static json_t *ring_json(const struct vhost_ring_status *s)
 	return row;
 }
 
-static json_t *rings_json(const struct vhost_backend *b, uint32_t n)
+static json_t *rings_json(const struct vhost_port *vp)
 {
 	json_t *rings = json_array();
 
-	for (uint32_t i = 0; i < n; i++) {
+	for (uint32_t i = 0; i < VHOST_PORT_RINGS; i++) {
 		struct vhost_ring_status s;
 
-		vhost_backend_ring_status(b, i, &s);
+		vhost_backend_ring_status(vp->backend, i, &s);
 		if (s.started)
-			json_array_append_new(rings, ring_json(&s));
+			json_array_append_new(rings, ring_json(vp, &s));
 	}
 	return rings;
 }
@@ -157,19 +162,25 @@ static json_t *rx_placement_json(const struct port *port)
 	return rows;
 }
 
-/* Which ring each worker sends to; before a guest is there, the one it will begin with. */
-static json_t *tx_placement_json(struct vhost_port *vp)
+/* Which rings the workers send to, any worker to each; before a guest is there, the one they will begin with. */
+static json_t *tx_placement_json(const struct vhost_port *vp)
 {
+	uint32_t pairs = vhost_port_tx_pairs(vp);
 	json_t *rows = json_array();
 
-	for (uint32_t w = 0; w < vp->port.ports->config.n_workers; w++) {
-		uint32_t pair = 0;
-
-		vhost_port_tx_ring(vp, w, &pair);
-		json_array_append_new(
-			rows, json_pack("{s:i, s:i}", "thread", (int)w, "vring", (int)(2 * pair)));
-	}
+	for (uint32_t w = 0; w < vp->port.ports->config.n_workers; w++)
+		for (uint32_t left = pairs ? pairs : 1; left != 0; left &= left - 1)
+			json_array_append_new(rows,
+				json_pack("{s:i, s:i}", "thread", (int)w, "vring", 2 * __builtin_ctz(left)));
 	return rows;
+}
+
+static json_t *ctrl_json(struct vhost_port *vp)
+{
+	struct vnet_ctrl ctrl;
+
+	vhost_ctrl_state(vp, &ctrl);
+	return vnet_ctrl_json(&ctrl);
 }
 
 static json_t *vhost_json(struct vhost_port *vp)
@@ -194,11 +205,13 @@ static json_t *vhost_json(struct vhost_port *vp)
 			   "migrating", (int)s.logging, "connections", (json_int_t)s.connections,
 			   "protocol_errors", (json_int_t)s.protocol_errors, "messages",
 			   (json_int_t)s.messages));
-	json_object_update_new(o,
-		json_pack("{s:s, s:o, s:o, s:o, s:o}", "tx_lock",
-			vp->port.ports->config.n_workers > 1 ? "spin-lock" : "lock-free", "rx_placement",
-			rx_placement_json(&vp->port), "tx_placement", tx_placement_json(vp), "memory_regions",
-			regions_json(s.mem), "virtqueues", rings_json(vp->backend, s.n_rings)));
+	json_object_update_new(
+		o, json_pack("{s:s, s:o, s:o, s:o, s:o}", "tx_lock",
+			   vp->port.ports->config.n_workers > 1 ? "spin-lock" : "lock-free", "rx_placement",
+			   rx_placement_json(&vp->port), "tx_placement", tx_placement_json(vp),
+			   "memory_regions", regions_json(s.mem), "virtqueues", rings_json(vp)));
+	if (s.connected && vp->ctrl_ring)
+		json_object_set_new(o, "control_queue", ctrl_json(vp));
 	return o;
 }
 
@@ -282,8 +295,18 @@ static void print_ring(const json_t *q, FILE *out)
 		fprintf(out, "  BROKEN: %s\n", str(q, "broken"));
 	fprintf(out, "  qsz %d last_avail_idx %d last_used_idx %d\n", (int)num(q, "qsz"),
 		(int)num(q, "last_avail_idx"), (int)num(q, "last_used_idx"));
-	fprintf(out, "  avail.flags %x avail.idx %d used.flags %x used.idx %d\n", (int)num(q, "avail_flags"),
-		(int)num(q, "avail_idx"), (int)num(q, "used_flags"), (int)num(q, "used_idx"));
+	if (json_is_true(json_object_get(q, "packed")))
+		fprintf(out,
+			"  avail wrap counter %d used wrap counter %d\n"
+			"  avail_event.flags %x avail_event.off_wrap %d used_event.flags %x "
+			"used_event.off_wrap %d\n",
+			(int)num(q, "avail_wrap_counter"), (int)num(q, "used_wrap_counter"),
+			(int)num(q, "avail_event_flags"), (int)num(q, "avail_event_off_wrap"),
+			(int)num(q, "used_event_flags"), (int)num(q, "used_event_off_wrap"));
+	else
+		fprintf(out, "  avail.flags %x avail.idx %d used.flags %x used.idx %d\n",
+			(int)num(q, "avail_flags"), (int)num(q, "avail_idx"), (int)num(q, "used_flags"),
+			(int)num(q, "used_idx"));
 	fprintf(out, "  kickfd %d callfd %d errfd %d\n", (int)num(q, "kickfd"), (int)num(q, "callfd"),
 		(int)num(q, "errfd"));
 	fprintf(out, "  calls %lld calls suppressed %lld\n", num(q, "calls"), num(q, "calls_suppressed"));
@@ -306,6 +329,8 @@ static void print_vhost(const json_t *o, FILE *out)
 	if (num(o, "protocol_errors") > 0 && *str(o, "why"))
 		fprintf(out, " %s\n\n", str(o, "why"));
 	print_placement(o, out);
+	if (json_object_get(o, "control_queue"))
+		vnet_ctrl_print(json_object_get(o, "control_queue"), out);
 	print_regions(json_object_get(o, "memory_regions"), out);
 	json_array_foreach (json_object_get(o, "virtqueues"), i, q)
 		print_ring(q, out);

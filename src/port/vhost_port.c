@@ -2,9 +2,13 @@
 #include "port/vhost_port.h"
 
 #include "base/log.h"
+#include "os/foreign.h"
 #include "port/frame.h"
 #include "port/vnet.h"
+#include "vhost/proto.h"
+#include "wire/ethernet.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,7 +24,14 @@
 		BIT(VIRTIO_NET_F_GUEST_CSUM) | BIT(VIRTIO_NET_F_HOST_TSO4) | BIT(VIRTIO_NET_F_HOST_TSO6) | \
 		BIT(VIRTIO_NET_F_HOST_ECN) | BIT(VIRTIO_NET_F_GUEST_TSO4) | BIT(VIRTIO_NET_F_GUEST_TSO6) | \
 		BIT(VIRTIO_NET_F_GUEST_ECN) | BIT(VIRTIO_NET_F_HOST_USO) | BIT(VIRTIO_NET_F_GUEST_USO4) |  \
-		BIT(VIRTIO_NET_F_GUEST_USO6) | BIT(VIRTIO_NET_F_GUEST_ANNOUNCE) | BIT(VIRTIO_NET_F_MQ))
+		BIT(VIRTIO_NET_F_GUEST_USO6) | BIT(VIRTIO_NET_F_GUEST_ANNOUNCE) | BIT(VIRTIO_NET_F_MQ) |   \
+		BIT(VIRTIO_NET_F_MTU) | BIT(VIRTIO_NET_F_CTRL_VQ) | BIT(VIRTIO_NET_F_CTRL_RX) |            \
+		BIT(VIRTIO_NET_F_CTRL_VLAN) | BIT(VIRTIO_NET_F_CTRL_RX_EXTRA) |                            \
+		BIT(VIRTIO_NET_F_CTRL_MAC_ADDR) | BIT(VIRTIO_NET_F_CTRL_GUEST_OFFLOADS))
+
+/* Announcing, and the MTU that the front-end promised; a configuration space for those that have none themselves. */
+#define VHOST_PORT_PROTOCOL_FEATURES \
+	(BIT(VHOST_USER_PROTOCOL_F_RARP) | BIT(VHOST_USER_PROTOCOL_F_MTU) | BIT(VHOST_USER_PROTOCOL_F_CONFIG))
 
 /* What the guest receives on: workers find it by its bit. */
 static void publish_tx(struct vhost_port *vp, uint32_t pair, struct vhost_ring *ring)
@@ -31,34 +42,66 @@ static void publish_tx(struct vhost_port *vp, uint32_t pair, struct vhost_ring *
 	__atomic_store_n(&vp->tx_pairs, ring && ring->enabled ? pairs | bit : pairs, __ATOMIC_RELAXED);
 }
 
-/* What the guest sends on: a worker polls it and sleeps on its kick. */
-static void publish_rx(struct vhost_port *vp, uint32_t queue, struct vhost_ring *ring)
+static void report(struct vhost_port *vp, enum log_level level, const char *what, uint32_t queue)
+{
+	log_limited(&vp->limit, loop_now(vp->port.ports->config.loop), level, "%s: %s %u",
+		vp->port.iface.name, what, queue);
+}
+
+/* A worker polls receive queue `queue`, and sleeps on the kick of this ring. */
+static void watch(struct vhost_port *vp, uint32_t queue, const struct vhost_ring *ring)
 {
 	struct port *port = &vp->port;
-	struct vhost_ring *before = vp->rings[2 * queue + 1];
 
-	if (before && before->kick_fd >= 0 && port->rx_waker[queue])
-		waker_unwatch(port->rx_waker[queue], before->kick_fd);
-	rcu_publish(vp->rings[2 * queue + 1], ring);
-	if (!ring)
-		return;
 	if (port_rx_start(port, queue) != 0) {
-		log_limited(&vp->limit, loop_now(port->ports->config.loop), LOG_LEVEL_ERROR,
-			"%s: no worker can poll queue %u", port->iface.name, queue);
+		report(vp, LOG_LEVEL_ERROR, "no worker can poll queue", queue);
 		return;
 	}
 	if (ring->kick_fd >= 0 && waker_watch(port->rx_waker[queue], ring->kick_fd) != 0)
-		log_limited(&vp->limit, loop_now(port->ports->config.loop), LOG_LEVEL_WARNING,
-			"%s: the kick of queue %u cannot be watched", port->iface.name, queue);
+		report(vp, LOG_LEVEL_WARNING, "a kick cannot be watched for queue", queue);
 	waker_wake(port->rx_waker[queue]); /* the first kick may have come before */
+}
+
+static void unwatch(struct vhost_port *vp, uint32_t queue, const struct vhost_ring *ring)
+{
+	if (ring && ring->kick_fd >= 0 && vp->port.rx_waker[queue])
+		waker_unwatch(vp->port.rx_waker[queue], ring->kick_fd);
+}
+
+/* What the guest sends on. */
+static void publish_rx(struct vhost_port *vp, uint32_t queue, struct vhost_ring *ring)
+{
+	unwatch(vp, queue, vp->rings[2 * queue + 1]);
+	rcu_publish(vp->rings[2 * queue + 1], ring);
+	if (ring)
+		watch(vp, queue, ring);
+}
+
+/* A driver that talks to us about pairs begins with one (virtio 1.2, 5.1.6.5.5). */
+static void publish_ctrl(struct vhost_port *vp, struct vhost_ring *ring)
+{
+	unwatch(vp, 0, vp->ctrl_ring);
+	if (ring && vp->ctrl.commands == 0) {
+		vp->ctrl.pairs = 1;
+		__atomic_store_n(&vp->pairs_used, 1, __ATOMIC_RELAXED);
+	}
+	rcu_publish(vp->ctrl_ring, ring);
+	if (ring)
+		watch(vp, 0, ring);
 }
 
 static void vhost_publish(void *device, uint32_t idx, struct vhost_ring *ring)
 {
-	if (idx % 2 == 0)
-		publish_tx(device, idx / 2, ring);
+	struct vhost_port *vp = device;
+
+	if (idx == vp->ctrl_idx)
+		publish_ctrl(vp, ring);
+	else if (idx >= 2 * VHOST_PORT_PAIRS)
+		return; /* a control queue that was not negotiated */
+	else if (idx % 2 == 0)
+		publish_tx(vp, idx / 2, ring);
 	else
-		publish_rx(device, idx / 2, ring);
+		publish_rx(vp, idx / 2, ring);
 }
 
 static void vhost_quiesce(void *device)
@@ -66,21 +109,109 @@ static void vhost_quiesce(void *device)
 	rcu_wait();
 }
 
+/* Everything the driver said is forgotten. */
+static void driver_reset(struct vhost_port *vp, uint64_t features)
+{
+	vnet_ctrl_reset(&vp->ctrl, features, VHOST_PORT_PAIRS);
+	vhost_ctrl_apply(vp);
+}
+
 static void vhost_set_features(void *device, uint64_t features)
 {
 	struct vhost_port *vp = device;
+	bool several = features & BIT(VIRTIO_NET_F_MQ);
 
 	vp->mrg_rxbuf = features & BIT(VIRTIO_NET_F_MRG_RXBUF);
 	vp->hdr_len = vnet_hdr_len(features);
-	vp->caps = vnet_guest_caps(features);
+	vp->ctrl_idx = UINT32_MAX;
+	if (features & BIT(VIRTIO_NET_F_CTRL_VQ))
+		vp->ctrl_idx = several ? 2 * VHOST_PORT_PAIRS : 2;
+	driver_reset(vp, features);
+}
+
+static void vhost_reset(void *device)
+{
+	struct vhost_port *vp = device;
+
+	driver_reset(vp, vp->ctrl.features);
 }
 
 static void vhost_connected(void *device, bool connected)
 {
 	struct vhost_port *vp = device;
 
-	for (uint32_t q = 0; !connected && q < VHOST_PORT_PAIRS; q++)
+	if (connected)
+		return;
+	for (uint32_t q = 0; q < VHOST_PORT_PAIRS; q++)
 		port_rx_stop(&vp->port, q);
+	__atomic_store_n(&vp->announce, 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&vp->peer_mtu, UINT32_MAX, __ATOMIC_RELAXED);
+}
+
+/* --- what a network device is told and asked --- */
+
+/* The guest was moved here: the worker that polls queue 0 lets one frame come from it. */
+static int announce(struct vhost_port *vp, uint64_t value)
+{
+	uint8_t bytes[MAC_LEN];
+	uint64_t mac;
+
+	memcpy(bytes, &value, sizeof(bytes)); /* in the order of the wire */
+	mac = mac_load(bytes);
+	if (mac == 0 || mac_is_group(mac))
+		return -EINVAL;
+	__atomic_store_n(&vp->announce, mac, __ATOMIC_RELAXED);
+	if (vp->port.rx_waker[0])
+		waker_wake(vp->port.rx_waker[0]);
+	return 0;
+}
+
+static int set_peer_mtu(struct vhost_port *vp, uint64_t mtu)
+{
+	if (mtu < IFACE_MTU_MIN || mtu > IFACE_MTU_MAX)
+		return -EINVAL;
+	__atomic_store_n(&vp->peer_mtu, (uint32_t)mtu, __ATOMIC_RELAXED);
+	return 0;
+}
+
+static int vhost_message(void *device, uint32_t request, uint64_t value, int fd)
+{
+	if (fd >= 0) {
+		foreign_close(fd);
+		return -EINVAL;
+	}
+	switch (request) {
+	case VHOST_USER_SEND_RARP:
+		return announce(device, value);
+	case VHOST_USER_NET_SET_MTU:
+		return set_peer_mtu(device, value);
+	default:
+		return -EOPNOTSUPP;
+	}
+}
+
+/* For front-ends that make no configuration space of their own. There is no address in it: MAC is not offered. */
+static int vhost_get_config(void *device, uint32_t offset, uint32_t len, uint8_t *out)
+{
+	const struct vhost_port *vp = device;
+	const struct virtio_net_config config = {
+		.status = htole16(VIRTIO_NET_S_LINK_UP),
+		.max_virtqueue_pairs = htole16(VHOST_PORT_PAIRS),
+		.mtu = htole16((uint16_t)iface_mtu(&vp->port.iface)),
+	};
+
+	memcpy(out, (const uint8_t *)&config + offset, len);
+	return 0;
+}
+
+static void vhost_kick(void *device, uint32_t idx)
+{
+	struct vhost_port *vp = device;
+
+	if (idx == vp->ctrl_idx)
+		waker_wake(vp->port.rx_waker[0]);
+	else if (idx % 2 == 1)
+		waker_wake(vp->port.rx_waker[idx / 2]);
 }
 
 static const struct vhost_device device_ops = {
@@ -88,6 +219,10 @@ static const struct vhost_device device_ops = {
 	.quiesce = vhost_quiesce,
 	.set_features = vhost_set_features,
 	.connected = vhost_connected,
+	.get_config = vhost_get_config,
+	.message = vhost_message,
+	.kick = vhost_kick,
+	.reset = vhost_reset,
 };
 
 static void vhost_tick(struct port *port)
@@ -134,19 +269,6 @@ static const struct port_ops vhost_ops = {
 struct vhost_port *vhost_port_of(struct port *port)
 {
 	return port && port->ops == &vhost_ops ? CONTAINER_OF(port, struct vhost_port, port) : NULL;
-}
-
-struct vhost_ring *vhost_port_tx_ring(struct vhost_port *vp, uint32_t worker, uint32_t *pair)
-{
-	uint32_t pairs = __atomic_load_n(&vp->tx_pairs, __ATOMIC_RELAXED);
-	uint32_t n = (uint32_t)__builtin_popcount(pairs);
-
-	if (n == 0)
-		return NULL;
-	for (uint32_t skip = worker < n ? worker : worker % n; skip > 0; skip--)
-		pairs &= pairs - 1;
-	*pair = (uint32_t)__builtin_ctz(pairs);
-	return rcu_load(vp->rings[2 * *pair]);
 }
 
 /* The lowest N for which VirtualEthernet0/0/N is free, or the wanted one. */
@@ -201,7 +323,9 @@ int vhost_port_create(struct ports *ports, const struct vhost_port_config *confi
 		.server = config->server,
 		.mode = config->mode,
 		.features = VHOST_PORT_FEATURES & config->feature_mask,
-		.n_rings = 2 * VHOST_PORT_PAIRS,
+		.protocol_features = VHOST_PORT_PROTOCOL_FEATURES,
+		.config_size = sizeof(struct virtio_net_config),
+		.n_rings = VHOST_PORT_RINGS,
 		.queue_num = VHOST_PORT_PAIRS,
 		.ops = &device_ops,
 		.device = vp,

@@ -8,6 +8,10 @@
  *	vhost_port.c   control: making and ending a port, what vhost/ tells us
  *	vhost_rx.c     guest to switch: borrow its buffers
  *	vhost_tx.c     switch to guest: the one copy
+ *	vhost_ctrl.c   the driver's control queue, where the front-end leaves it to us
+ *
+ * The control queue lies behind all others: ring 2 * VHOST_PORT_PAIRS for a driver that negotiated several pairs, ring 2
+ * for one that did not. Front-ends that serve it themselves (QEMU does) hide CTRL_VQ from us.
  */
 #ifndef GINNEL_PORT_VHOST_PORT_H
 #define GINNEL_PORT_VHOST_PORT_H
@@ -15,12 +19,14 @@
 #include "base/log.h"
 #include "os/rcu.h"
 #include "port/port.h"
+#include "port/vnet_ctrl.h"
 #include "vhost/backend.h"
 
 #include <linux/virtio_net.h>
 #include <pthread.h>
 
 #define VHOST_PORT_PAIRS PORT_MAX_RX_QUEUES
+#define VHOST_PORT_RINGS (2 * VHOST_PORT_PAIRS + 1)
 
 /* Most buffers, and pieces of them, that one frame to a guest may be spread over: 64 KiB need 43 of 1526 bytes. */
 #define VHOST_TX_BUFFERS 256
@@ -31,11 +37,17 @@ struct vhost_port {
 	struct vhost_backend *backend;
 	uint32_t instance; /* N of VirtualEthernet0/0/N */
 	/* What the guest negotiated; constant while a ring is published. */
-	uint32_t caps; /* enum frame_cap bits it accepts undone */
 	uint16_t hdr_len;
 	bool mrg_rxbuf;
-	uint32_t peer_mtu; /* what the front-end told the guest (NET_SET_MTU); relaxed atomic */
+	uint32_t ctrl_idx; /* of the ring that is the control queue; none has UINT32_MAX */
+	/* What its driver said since. Written by the worker that serves the control queue, holding all of tx_lock. */
+	uint32_t caps; /* enum frame_cap bits it accepts undone */
+	struct vnet_ctrl ctrl;
+	uint32_t pairs_used;                            /* relaxed atomic */
 	struct vhost_ring *rings[2 * VHOST_PORT_PAIRS]; /* rcu_publish() */
+	struct vhost_ring *ctrl_ring;                   /* rcu_publish() */
+	uint64_t announce; /* an address that a frame shall come from, once; 0: none; atomic */
+	uint32_t peer_mtu; /* what the front-end told the guest (NET_SET_MTU); relaxed atomic */
 	struct log_limit limit;
 	uint32_t
 		tx_pairs; /* a bit for each pair we may send to: its ring runs and is enabled; relaxed atomic */
@@ -57,14 +69,38 @@ int vhost_port_create(struct ports *ports, const struct vhost_port_config *confi
 /* NULL if the port is of another kind. */
 struct vhost_port *vhost_port_of(struct port *port);
 
-/* The pair that this worker sends to: spread over the running, enabled ones. NULL: the guest cannot receive. */
-struct vhost_ring *vhost_port_tx_ring(struct vhost_port *vp, uint32_t worker, uint32_t *pair);
+/* The pairs that frames to the guest are spread over, a bit each; 0: it cannot receive. */
+static inline uint32_t vhost_port_tx_pairs(const struct vhost_port *vp)
+{
+	uint32_t used = __atomic_load_n(&vp->pairs_used, __ATOMIC_RELAXED);
+
+	return __atomic_load_n(&vp->tx_pairs, __ATOMIC_RELAXED) & ((1u << used) - 1);
+}
 
 uint32_t vhost_rx(struct port *port, uint32_t queue, struct turn *turn, uint32_t max);
 void vhost_rx_done(struct port *port, uint32_t queue);
 bool vhost_rx_arm(struct port *port, uint32_t queue);
 void vhost_rx_disarm(struct port *port, uint32_t queue);
 void vhost_tx(struct port *port, struct turn *turn, struct pkt *const *pkts, uint32_t n);
+
+static inline void vhost_port_tx_lock(struct vhost_port *vp, uint32_t pair)
+{
+	if (vp->port.ports->config.n_workers > 1)
+		pthread_spin_lock(&vp->tx_lock[pair]);
+}
+
+static inline void vhost_port_tx_unlock(struct vhost_port *vp, uint32_t pair)
+{
+	if (vp->port.ports->config.n_workers > 1)
+		pthread_spin_unlock(&vp->tx_lock[pair]);
+}
+
+/* Worker: answers the next command, if there is one. */
+void vhost_ctrl_serve(struct vhost_port *vp, struct vhost_ring *ring);
+/* What vp->ctrl says is in force from now on. */
+void vhost_ctrl_apply(struct vhost_port *vp);
+/* Control: a copy of vp->ctrl. */
+void vhost_ctrl_state(struct vhost_port *vp, struct vnet_ctrl *out);
 
 /* Of frames to the guest: the user's, or the guest's own if that is less. */
 static inline uint32_t vhost_port_mtu(const struct vhost_port *vp)

@@ -6,6 +6,7 @@
  * frame_copy().
  */
 #include "base/copy.h"
+#include "port/flow.h"
 #include "port/frame.h"
 #include "port/vhost_port.h"
 #include "port/vnet.h"
@@ -237,47 +238,87 @@ static void send_all(struct tx *tx, struct pkt *const *pkts, uint32_t n)
 	}
 }
 
-static void tx_lock(struct vhost_port *vp, uint32_t pair)
+/* The driver wants to see some frames only. */
+static void send_filtered_slow(struct tx *tx, struct pkt *const *pkts, uint32_t n)
 {
-	if (vp->port.ports->config.n_workers > 1)
-		pthread_spin_lock(&vp->tx_lock[pair]);
+	struct pkt *passed[TURN_PKTS];
+	uint32_t n_passed = 0;
+
+	for (uint32_t i = 0; i < n; i++)
+		if (vnet_ctrl_passes(&tx->vp->ctrl, pkts[i]->data, pkts[i]->head_len))
+			passed[n_passed++] = pkts[i];
+	count_drop(tx, DROP_TX_FILTERED, n - n_passed);
+	send_all(tx, passed, n_passed);
 }
 
-static void tx_unlock(struct vhost_port *vp, uint32_t pair)
-{
-	if (vp->port.ports->config.n_workers > 1)
-		pthread_spin_unlock(&vp->tx_lock[pair]);
-}
+/* --- which pair --- */
 
 /* The front-end's call descriptor blocks: no worker shall fall into that again. */
 static void break_call(struct vhost_port *vp, uint32_t pair, struct virtq *vq)
 {
-	tx_lock(vp, pair);
+	vhost_port_tx_lock(vp, pair);
 	virtq_break(vq, VIRTQ_CALL_BLOCKS);
-	tx_unlock(vp, pair);
+	vhost_port_tx_unlock(vp, pair);
+}
+
+static void send_on(struct tx *tx, uint32_t pair, struct pkt *const *pkts, uint32_t n)
+{
+	struct vhost_port *vp = tx->vp;
+	struct vhost_ring *ring = rcu_load(vp->rings[2 * pair]);
+	bool call;
+
+	if (unlikely(!ring)) {
+		count_drop(tx, DROP_TX_NO_PEER, n);
+		return;
+	}
+	tx->vq = &ring->vq;
+	vhost_port_tx_lock(vp, pair);
+	if (unlikely(vnet_ctrl_filters(&vp->ctrl)))
+		send_filtered_slow(tx, pkts, n);
+	else
+		send_all(tx, pkts, n);
+	call = virtq_publish(tx->vq);
+	vhost_port_tx_unlock(vp, pair);
+	if (call && unlikely(!virtq_call(tx->vq)))
+		break_call(vp, pair, tx->vq);
+}
+
+/* A flow stays on one pair, so it stays in order. */
+static void send_by_flow(struct tx *tx, uint32_t pairs, struct pkt *const *pkts, uint32_t n)
+{
+	uint8_t which[VHOST_PORT_PAIRS], choice[TURN_PKTS];
+	uint32_t n_pairs = 0;
+
+	for (; pairs != 0; pairs &= pairs - 1)
+		which[n_pairs++] = (uint8_t)__builtin_ctz(pairs);
+	for (uint32_t i = 0; i < n; i++)
+		choice[i] = (uint8_t)((uint64_t)flow_hash(pkts[i]->data, pkts[i]->head_len) * n_pairs >> 32);
+	for (uint32_t pair = 0; pair < n_pairs; pair++) {
+		struct pkt *chosen[TURN_PKTS];
+		uint32_t n_chosen = 0;
+
+		for (uint32_t i = 0; i < n; i++)
+			if (choice[i] == pair)
+				chosen[n_chosen++] = pkts[i];
+		if (n_chosen > 0)
+			send_on(tx, which[pair], chosen, n_chosen);
+	}
 }
 
 void vhost_tx(struct port *port, struct turn *turn, struct pkt *const *pkts, uint32_t n)
 {
 	struct vhost_port *vp = CONTAINER_OF(port, struct vhost_port, port);
+	uint32_t pairs = vhost_port_tx_pairs(vp);
 	struct tx tx = {
 		.vp = vp,
 		.counters = &turn_lane(turn, &port->iface)->counters,
 		.mtu = vhost_port_mtu(vp),
 	};
-	uint32_t pair;
-	struct vhost_ring *ring = vhost_port_tx_ring(vp, turn->worker, &pair);
-	bool call;
 
-	if (unlikely(!ring)) {
+	if (unlikely(pairs == 0))
 		count_drop(&tx, DROP_TX_NO_PEER, n);
-		return;
-	}
-	tx.vq = &ring->vq;
-	tx_lock(vp, pair);
-	send_all(&tx, pkts, n);
-	call = virtq_publish(tx.vq);
-	tx_unlock(vp, pair);
-	if (call && unlikely(!virtq_call(tx.vq)))
-		break_call(vp, pair, tx.vq);
+	else if (likely((pairs & (pairs - 1)) == 0))
+		send_on(&tx, (uint32_t)__builtin_ctz(pairs), pkts, n);
+	else
+		send_by_flow(&tx, pairs, pkts, n);
 }

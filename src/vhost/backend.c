@@ -34,9 +34,8 @@ static void backend_reset(struct vhost_backend *b)
 	rings_pause(b, RINGS_ALL);
 	for (uint32_t i = 0; i < b->n_rings; i++)
 		ring_reset(&b->rings[i]);
-	if (b->request_fd >= 0)
-		foreign_close(b->request_fd);
-	b->request_fd = -1;
+	request_close(b);
+	state_reset(b);
 	log_unmap(&b->log);
 	gmem_destroy(b->mem);
 	b->mem = NULL;
@@ -159,7 +158,8 @@ struct vhost_backend *backend_alloc(struct loop *loop, const struct vhost_backen
 		return NULL;
 	}
 	b->loop = loop;
-	b->request_fd = -1;
+	request_init(b);
+	state_init(b);
 	b->ops = config->ops;
 	b->device = config->device;
 	b->features_offered = config->features | BIT(VHOST_F_LOG_ALL) | BIT(VHOST_USER_F_PROTOCOL_FEATURES);
@@ -219,11 +219,6 @@ void vhost_backend_check_memory(struct vhost_backend *b)
 	on_ended(b, -EFAULT, "front-end cut its shared memory short while it was in use");
 }
 
-static enum virtq_error ring_error(const struct ring *r)
-{
-	return __atomic_load_n(&r->shared.vq.error, __ATOMIC_RELAXED);
-}
-
 static void check_ring(struct vhost_backend *b, struct ring *r)
 {
 	enum virtq_error error = ring_error(r);
@@ -240,6 +235,7 @@ void vhost_backend_check_rings(struct vhost_backend *b)
 {
 	bool blocks = false;
 
+	request_repeat(b);
 	for (uint32_t i = 0; i < b->n_rings; i++) {
 		check_ring(b, &b->rings[i]);
 		blocks |= ring_error(&b->rings[i]) == VIRTQ_CALL_BLOCKS;

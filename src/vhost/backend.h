@@ -46,7 +46,8 @@ struct vhost_ring {
 	struct virtq vq;
 	uint16_t idx;
 	bool enabled;
-	int kick_fd; /* -1: the front-end does not kick, poll it */
+	bool kick_by_message; /* the front-end kicks by a message: ops->kick() */
+	int kick_fd;          /* -1: the front-end does not kick, poll it; or kick_by_message */
 };
 
 /* What a device is told; all calls come from the control thread. `device` is vhost_backend_config.device. */
@@ -120,12 +121,14 @@ void vhost_backend_resume(struct vhost_backend *b);
  */
 int vhost_backend_restore(struct vhost_backend **out, struct loop *loop,
 	const struct vhost_backend_config *config, const json_t *state, struct parcel *parcel);
+/* The device's configuration space has changed: the front-end is told as soon as it can be. */
+void vhost_backend_config_changed(struct vhost_backend *b);
 
 /* SIGBUS has replaced some mapping (os/guard.h): ends the connection if it was one of ours. */
 void vhost_backend_check_memory(struct vhost_backend *b);
 /*
- * Rings that broke in the data path are logged once and counted; one whose calls block ends the connection. Call now
- * and then from a timer.
+ * Rings that broke in the data path are logged once and counted; one whose calls block ends the connection; what found
+ * no room in the front-end's socket is repeated. Call now and then from a timer.
  */
 void vhost_backend_check_rings(struct vhost_backend *b);
 

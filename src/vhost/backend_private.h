@@ -7,11 +7,13 @@
  *	negotiate.c     features, protocol features, ownership
  *	status.c        the device status, and what resets a device
  *	config.c        the configuration space, and what else is the device's own
- *	memory.c        SET_MEM_TABLE
+ *	memory.c        the memory table, whole and in slots
  *	log.c           SET_LOG_BASE
  *	ring.c          what a ring is and when it runs: the dance
  *	ring_message.c  the messages that change one ring
  *	backend_state.c all of it as a successor process needs it; conn_state.c: the connection
+ *	state.c         the device's state, for migration
+ *	request.c       what we tell the front-end unasked
  */
 #ifndef GINNEL_VHOST_BACKEND_PRIVATE_H
 #define GINNEL_VHOST_BACKEND_PRIVATE_H
@@ -38,6 +40,7 @@ struct ring {
 	uint32_t size;
 	uint32_t base; /* where it goes on, while it is paused or stopped */
 	struct bell call, err;
+	bool call_set, err_set; /* by a message; otherwise in-band, if that was negotiated */
 	struct vhost_user_ring_addr addr;
 };
 
@@ -49,6 +52,29 @@ struct log_map {
 	void *map;
 	size_t map_len;
 	int guard;
+};
+
+/*
+ * The socket on which we tell the front-end things. It shares it with us, so we never read from it: a reader of the
+ * other side could hold it for ever. Nothing is lost by that, because we never ask for an answer; so neither side can
+ * wait for the other.
+ */
+struct request_channel {
+	int fd; /* -1: there is none */
+	struct loop_watch watch;
+	bool rings_missed; /* a call found no room; relaxed atomic */
+	bool config_missed;
+};
+
+/* The device's state on its way; see state.c. */
+struct state_transfer {
+	int fd; /* -1: nothing is on its way */
+	struct loop_watch watch;
+	bool saving;
+	uint8_t *bytes;
+	size_t len;  /* of all there is to send; or of the room there is */
+	size_t done; /* sent, or received */
+	int verdict; /* of the last one, for CHECK_DEVICE_STATE: 0 or -errno */
 };
 
 struct vhost_backend {
@@ -67,7 +93,8 @@ struct vhost_backend {
 	bool has_features;
 	uint64_t features, protocol_features;
 	uint8_t device_status;
-	int request_fd; /* where we may ask the front-end things; -1 if there is none */
+	struct request_channel request;
+	struct state_transfer transfer;
 	struct gmem *mem;
 	struct log_map log;
 	struct ring rings[VHOST_MAX_RINGS];
@@ -98,7 +125,15 @@ void backend_refused(struct vhost_backend *b, int err, const char *why);
 void rings_pause(struct vhost_backend *b, uint64_t which);
 /* The second half: those that can run do. 0, or -EINVAL and m->why when one of them should but cannot. */
 int rings_run(struct vhost_backend *b, uint64_t which, struct message *m);
+/* Also of a ring that a thread is using. */
+static inline enum virtq_error ring_error(const struct ring *r)
+{
+	return __atomic_load_n(&r->shared.vq.error, __ATOMIC_RELAXED);
+}
+
 void ring_init(struct ring *r, uint32_t idx);
+/* It was kicked: it runs as soon as it can. It must be paused. */
+void ring_start(struct ring *r);
 /* As GET_VRING_BASE leaves it: not started, its index kept. It must be paused. */
 void ring_stop(struct ring *r);
 /* Back to the first day; it must be paused. */
@@ -109,6 +144,23 @@ void ring_kick_replace(struct ring *r, int fd);
 
 /* fd stays the caller's. 0, or -errno and m->why. */
 int log_open(struct log_map *out, const struct vhost_user_log *l, int fd, struct message *m);
+/* "Suspended": none is started. */
+bool rings_stopped(const struct vhost_backend *b);
+
+void state_init(struct vhost_backend *b);
+/* Breaks off what is on its way. */
+void state_reset(struct vhost_backend *b);
+
+void request_init(struct vhost_backend *b);
+/* There is none. Takes fd over; 0, or -errno and it does not. */
+int request_open(struct vhost_backend *b, int fd);
+/* No ring is published. */
+void request_close(struct vhost_backend *b);
+/* A ring's bell when the front-end has sent none: a message, or nobody listens. */
+struct bell request_ring_bell(struct vhost_backend *b, uint32_t request, uint32_t idx);
+/* Says again what found no room. */
+void request_repeat(struct vhost_backend *b);
+
 void log_unmap(struct log_map *log);
 
 void rings_enable(struct vhost_backend *b, bool enabled);
@@ -134,6 +186,12 @@ int handle_set_vring_call(struct vhost_backend *b, struct message *m);
 int handle_set_vring_err(struct vhost_backend *b, struct message *m);
 int handle_set_vring_enable(struct vhost_backend *b, struct message *m);
 
+int handle_get_max_mem_slots(struct vhost_backend *b, struct message *m);
+int handle_add_mem_reg(struct vhost_backend *b, struct message *m);
+int handle_rem_mem_reg(struct vhost_backend *b, struct message *m);
+int handle_vring_kick(struct vhost_backend *b, struct message *m);
+int handle_set_device_state_fd(struct vhost_backend *b, struct message *m);
+int handle_check_device_state(struct vhost_backend *b, struct message *m);
 int handle_set_status(struct vhost_backend *b, struct message *m);
 int handle_get_status(struct vhost_backend *b, struct message *m);
 int handle_reset_device(struct vhost_backend *b, struct message *m);

@@ -33,7 +33,7 @@ static struct bell bell_restore(const json_t *o, struct parcel *parcel)
 static bool ring_is_new(const struct ring *r)
 {
 	return !r->started && r->size == 0 && r->base == 0 && !r->has_addr && !r->shared.enabled &&
-	       r->call.fd < 0 && r->err.fd < 0;
+	       !r->call_set && !r->err_set;
 }
 
 static json_t *addr_save(const struct vhost_user_ring_addr *a)
@@ -64,9 +64,13 @@ static json_t *ring_save(const struct ring *r, bool runs, struct parcel *parcel)
 		(int)runs);
 
 	json_object_update_new(
-		o, json_pack("{s:o, s:o, s:o, s:I, s:I}", "kick", parcel_put(parcel, r->shared.kick_fd),
-			   "call", bell_save(&r->call, parcel), "err", bell_save(&r->err, parcel), "calls",
-			   (json_int_t)q->calls, "calls-saved", (json_int_t)q->calls_saved));
+		o, json_pack("{s:o, s:b, s:I, s:I}", "kick", parcel_put(parcel, r->shared.kick_fd),
+			   "kick-by-message", (int)r->shared.kick_by_message, "calls", (json_int_t)q->calls,
+			   "calls-saved", (json_int_t)q->calls_saved));
+	if (r->call_set)
+		json_object_set_new(o, "call", bell_save(&r->call, parcel));
+	if (r->err_set)
+		json_object_set_new(o, "err", bell_save(&r->err, parcel));
 	if (r->has_addr)
 		json_object_set_new(o, "addresses", addr_save(&r->addr));
 	if (q->error != VIRTQ_OK)
@@ -95,7 +99,10 @@ static void ring_restore(struct ring *r, const json_t *o, struct parcel *parcel)
 	r->reported = parcel_bool(o, "reported", false);
 	r->shared.enabled = parcel_bool(o, "enabled", false);
 	r->shared.kick_fd = parcel_take(parcel, json_object_get(o, "kick"));
+	r->shared.kick_by_message = parcel_bool(o, "kick-by-message", false);
+	r->call_set = json_object_get(o, "call");
 	r->call = bell_restore(json_object_get(o, "call"), parcel);
+	r->err_set = json_object_get(o, "err");
 	r->err = bell_restore(json_object_get(o, "err"), parcel);
 	r->shared.vq.calls = parcel_u64(o, "calls", 0);
 	r->shared.vq.calls_saved = parcel_u64(o, "calls-saved", 0);
@@ -186,13 +193,39 @@ static int log_restore(struct vhost_backend *b, const json_t *o, struct parcel *
 
 /* --- a front-end --- */
 
+static json_t *channel_save(const struct request_channel *c, struct parcel *parcel)
+{
+	return json_pack("{s:o, s:b, s:b}", "socket", parcel_put(parcel, c->fd), "rings-missed",
+		(int)c->rings_missed, "config-missed", (int)c->config_missed);
+}
+
+static int channel_restore(struct vhost_backend *b, const json_t *o, struct parcel *parcel)
+{
+	int fd = parcel_take(parcel, json_object_get(o, "socket"));
+	int err = fd < 0 ? 0 : request_open(b, fd);
+
+	if (err)
+		foreign_close(fd);
+	b->request.rings_missed = parcel_bool(o, "rings-missed", false);
+	b->request.config_missed = parcel_bool(o, "config-missed", false);
+	return err;
+}
+
+/* A transfer of the device's state that is on its way is broken off: the front-end asks how it went. */
+static int transfer_verdict(const struct state_transfer *t)
+{
+	return t->fd >= 0 ? -ECANCELED : t->verdict;
+}
+
 static json_t *front_end_save(const struct vhost_backend *b, uint64_t runs, struct parcel *parcel)
 {
 	json_t *rings = json_array();
 	json_t *o = json_pack("{s:o, s:b, s:I, s:I, s:i, s:o}", "connection", conn_save(&b->conn, parcel),
 		"has-features", (int)b->has_features, "features", (json_int_t)b->features,
 		"protocol-features", (json_int_t)b->protocol_features, "device-status", (int)b->device_status,
-		"request-channel", parcel_put(parcel, b->request_fd));
+		"request-channel", channel_save(&b->request, parcel));
+
+	json_object_set_new(o, "transfer", json_integer(transfer_verdict(&b->transfer)));
 
 	for (uint32_t i = 0; i < b->n_rings; i++)
 		if (!ring_is_new(&b->rings[i]))
@@ -231,8 +264,10 @@ static int settings_restore(
 	b->features = parcel_u64(o, "features", 0);
 	b->protocol_features = parcel_u64(o, "protocol-features", 0);
 	b->device_status = (uint8_t)parcel_u64(o, "device-status", 0);
-	b->request_fd = parcel_take(parcel, json_object_get(o, "request-channel"));
+	b->transfer.verdict = (int)parcel_u64(o, "transfer", (uint64_t)-ENODATA);
 	err = check_offer(b, m);
+	if (err == 0)
+		err = channel_restore(b, json_object_get(o, "request-channel"), parcel);
 	if (err == 0 && memory)
 		err = memory_restore(b, memory, parcel, m);
 	if (err == 0 && log)

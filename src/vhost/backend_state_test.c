@@ -339,7 +339,7 @@ TEST(settings_and_counters_are_those_of_before)
 	assert_string_equal(after.why, before.why);
 	assert_string_equal(after.path, before.path);
 	assert_true(after.server);
-	assert_true(bed.new.backend->request_fd >= 0);
+	assert_true(bed.new.backend->request.fd >= 0);
 	close(ends[0]);
 	close(ends[1]);
 	bed_close(&bed);

@@ -279,7 +279,7 @@ TEST(status_tells_what_is_there)
 	assert_string_equal(status.path, bed.device.path);
 	assert_true(status.server && status.connected && !status.logging);
 	assert_int_equal(status.features, FAKE_FEATURES | BIT30);
-	assert_int_equal(status.features_offered, FAKE_FEATURES | BIT30 | 1ull << VHOST_F_LOG_ALL);
+	assert_int_equal(status.features_offered, FAKE_OFFERED | BIT30 | 1ull << VHOST_F_LOG_ALL);
 	assert_int_equal(status.protocol_features, PROTO);
 	assert_int_equal(status.mem->n, 1);
 	assert_int_equal(status.n_rings, 8);

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #define CONN_DEADLINE_NS (10 * NS_PER_S)
 /* Reads per event: a peer that never stops sending must let others have their turn. */
@@ -22,10 +23,11 @@ static void message_clear(struct message *m)
 	m->why[0] = 0;
 }
 
+/* At once: who waits for the end of a stream waits for its last copy, and these are our own. */
 static void out_fds_close(struct conn *c)
 {
 	for (uint32_t i = 0; i < c->out_n_fds; i++)
-		foreign_close(c->out_fds[i]);
+		close(c->out_fds[i]);
 	c->out_n_fds = 0;
 }
 

@@ -452,6 +452,22 @@ TEST(descriptors_wait_with_their_message)
 	assert_int_equal(fake_open_fds(), before);
 }
 
+TEST(descriptors_that_found_no_room_are_sent_again)
+{
+	uint32_t before = fake_open_fds();
+	struct bed bed;
+	uint64_t n;
+
+	bed_open_as(&bed, &asking);
+	shrink_socket(bed.conn.fd);
+	for (n = 0; bed.conn.out_len == 0; n++)
+		assert_int_equal(send_u64(&bed, n, &bed.peer, 1), 0);
+	for (uint64_t i = 0; i < n; i++)
+		assert_int_equal(peer_recv(&bed, 1), i);
+	bed_close(&bed);
+	assert_int_equal(fake_open_fds(), before);
+}
+
 TEST(what_waits_when_the_connection_ends_is_closed)
 {
 	uint32_t before = fake_open_fds();
@@ -492,6 +508,7 @@ TESTS(cmocka_unit_test(a_message_sent_byte_by_byte_arrives_whole),
 	cmocka_unit_test(an_answer_has_exactly_the_flags_of_an_answer),
 	cmocka_unit_test(descriptors_go_with_the_message_they_were_sent_with),
 	cmocka_unit_test(descriptors_wait_with_their_message),
+	cmocka_unit_test(descriptors_that_found_no_room_are_sent_again),
 	cmocka_unit_test(what_waits_when_the_connection_ends_is_closed),
 	cmocka_unit_test(an_owner_that_cannot_go_on_after_sending_ends_the_connection),
 	cmocka_unit_test(a_size_beyond_the_bound_ends_the_connection),

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #define PATIENCE 100 /* turns */
@@ -36,21 +37,38 @@ void fake_back_open(struct fake_back *b)
 
 void fake_back_close(struct fake_back *b)
 {
-	if (b->fd >= 0)
-		fake_back_hang_up(b);
+	fake_back_hang_up(b);
 	close(b->listener);
 	unlink(b->path);
 	assert_int_equal(rmdir(b->dir), 0);
 	loop_destroy(b->loop);
 }
 
-void fake_back_accept(struct fake_back *b)
+static void turns(struct fake_back *b)
+{
+	struct rlimit before, few;
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	few = before;
+	if (b->turns_limit > 0)
+		few.rlim_cur = b->turns_limit;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	fake_turns(b->loop);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+}
+
+bool fake_back_finds(struct fake_back *b)
 {
 	for (int i = 0; i < PATIENCE && b->fd < 0; i++) {
-		fake_turns(b->loop);
+		turns(b);
 		b->fd = unix_accept(b->listener);
 	}
-	assert_true(b->fd >= 0);
+	return b->fd >= 0;
+}
+
+void fake_back_accept(struct fake_back *b)
+{
+	assert_true(fake_back_finds(b));
 	b->features_set = b->protocol_features_set = b->status = 0;
 	b->enabled = b->kicked = 0;
 }
@@ -66,10 +84,11 @@ void fake_back_hang_up(struct fake_back *b)
 {
 	unix_cargo_close(&b->cargo);
 	close_channel(b);
-	foreign_close(b->fd);
+	if (b->fd >= 0)
+		foreign_close(b->fd);
 	foreign_settle();
 	b->fd = -1;
-	fake_turns(b->loop);
+	turns(b);
 }
 
 /* Exactly len bytes, while the front-end has its turns. */
@@ -81,7 +100,7 @@ static bool recv_bytes(struct fake_back *b, int fd, void *buf, size_t len)
 		ssize_t n = unix_recv(fd, p, len, &b->cargo);
 
 		if (n == -EAGAIN) {
-			fake_turns(b->loop);
+			turns(b);
 			continue;
 		}
 		if (n <= 0)
@@ -226,6 +245,17 @@ uint32_t fake_back_serve(struct fake_back *b, uint32_t n)
 	return served;
 }
 
+static void send_bytes(
+	struct fake_back *b, int fd, const uint8_t *bytes, size_t len, const int *fds, uint32_t n_fds)
+{
+	size_t step = b->drips ? 1 : len;
+
+	for (size_t at = 0; at < len; at += step) {
+		unix_send(fd, bytes + at, step, fds, n_fds);
+		turns(b);
+	}
+}
+
 void fake_back_say(
 	struct fake_back *b, int fd, const struct vhost_user_header *header, uint64_t payload, uint32_t n_fds)
 {
@@ -236,8 +266,7 @@ void fake_back_say(
 	memcpy(bytes + sizeof(*header), &payload, sizeof(payload));
 	for (uint32_t i = 0; i < n_fds; i++)
 		fds[i] = b->listener;
-	unix_send(fd, bytes, sizeof(*header) + min_u64(header->size, sizeof(payload)), fds, n_fds);
-	fake_turns(b->loop);
+	send_bytes(b, fd, bytes, sizeof(*header) + min_u64(header->size, sizeof(payload)), fds, n_fds);
 }
 
 uint64_t fake_back_ask(struct fake_back *b, uint32_t request, const void *payload, uint32_t size)
@@ -262,7 +291,7 @@ bool fake_back_left(struct fake_back *b)
 	uint8_t bytes[4096];
 	ssize_t n;
 
-	fake_turns(b->loop);
+	turns(b);
 	do
 		n = unix_recv(b->fd, bytes, sizeof(bytes), &b->cargo);
 	while (n > 0);

@@ -26,6 +26,9 @@ struct fake_back {
 	int fd;      /* -1: no connection */
 	int channel; /* on which it may ask; -1: it was given none */
 
+	bool drips;           /* says everything byte by byte */
+	uint32_t turns_limit; /* RLIMIT_NOFILE while the front-end has its turns; 0: as it is */
+
 	/* what it offers */
 	uint64_t features, protocol_features, queue_num;
 
@@ -43,7 +46,9 @@ struct fake_back {
 void fake_back_open(struct fake_back *b);
 void fake_back_close(struct fake_back *b);
 
-/* Waits for the front-end to connect. */
+/* Waits for the front-end to connect. False: it does not. */
+bool fake_back_finds(struct fake_back *b);
+/* The same; the test fails when it does not. */
 void fake_back_accept(struct fake_back *b);
 void fake_back_hang_up(struct fake_back *b);
 

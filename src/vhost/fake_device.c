@@ -52,7 +52,7 @@ static void on_set_features(void *device, uint64_t features)
 
 	assert_true(d->connected);
 	check_suspended(d);
-	assert_int_equal(features & ~FAKE_FEATURES, 0);
+	assert_int_equal(features & ~FAKE_OFFERED, 0);
 	d->features = features;
 	d->features_set++;
 }
@@ -166,7 +166,7 @@ static struct vhost_backend_config make_config(struct fake_device *d)
 	return (struct vhost_backend_config){
 		.path = d->path,
 		.mode = 0600,
-		.features = FAKE_FEATURES,
+		.features = FAKE_OFFERED,
 		.protocol_features = vhost_protocol_features_by(VHOST_BY_DEVICE),
 		.config_size = FAKE_CONFIG_SIZE,
 		.n_rings = d->n_rings,

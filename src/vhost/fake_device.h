@@ -13,6 +13,10 @@
 
 #define FAKE_CONFIG_SIZE 60
 #define FAKE_FEATURES    (1ull << 32 | 1ull << 29 | 1ull << 28 | 1ull << 15)
+/* For tests that want packed rings. */
+#define FAKE_PACKED (1ull << 34)
+/* What the device offers. */
+#define FAKE_OFFERED (FAKE_FEATURES | FAKE_PACKED)
 
 struct fake_device {
 	struct loop *loop;

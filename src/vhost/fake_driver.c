@@ -6,11 +6,12 @@
 #include "os/bell.h"
 #include "os/foreign.h"
 #include "vhost/fake_device.h"
-#include "vhost/fake_front.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/virtio_ring.h>
 #include <signal.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -24,49 +25,75 @@ static uint8_t *ring_at(const struct fake_driver *d, uint32_t ring)
 	return (uint8_t *)d->plan.memory + ring * RING_BYTES;
 }
 
-static void make_ring(struct fake_driver *d, uint32_t ring)
+static int make_ring(struct fake_driver *d, uint32_t ring)
 {
 	uint8_t *at = ring_at(d, ring);
-
-	d->plan.rings[ring] = (struct vhost_frontend_ring){
+	struct vhost_frontend_ring r = {
 		.size = FAKE_DRIVER_RING_SIZE,
 		.desc = at,
 		.avail = at + 0x1000,
 		.used = at + 0x2000,
-		.kick_fd = fake_eventfd(),
-		.call_fd = fake_eventfd(),
+		.kick_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC),
 	};
+
+	if (r.kick_fd < 0)
+		return -errno;
+	r.call_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	if (r.call_fd < 0) {
+		close(r.kick_fd);
+		return -EMFILE;
+	}
+	d->plan.rings[ring] = r;
+	d->plan.n_rings = ring + 1;
+	return 0;
 }
 
-static void make_memory(struct vhost_frontend_plan *plan)
+static int make_memory(struct vhost_frontend_plan *plan)
 {
 	plan->memory_fd = memfd_create("fake driver", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	assert_true(plan->memory_fd >= 0);
+	if (plan->memory_fd < 0)
+		return -errno;
 	plan->memory_len = MEMORY_LEN;
 	assert_int_equal(ftruncate(plan->memory_fd, MEMORY_LEN), 0);
 	assert_int_equal(fcntl(plan->memory_fd, F_ADD_SEALS, F_SEAL_SHRINK), 0);
 	plan->memory = mmap(NULL, MEMORY_LEN, PROT_READ | PROT_WRITE, MAP_SHARED, plan->memory_fd, 0);
 	assert_true(plan->memory != MAP_FAILED);
+	plan->n_rings = 0;
+	return 0;
+}
+
+static void free_plan(struct vhost_frontend_plan *plan)
+{
+	for (uint32_t i = 0; i < plan->n_rings; i++) {
+		foreign_close(plan->rings[i].kick_fd);
+		foreign_close(plan->rings[i].call_fd);
+	}
+	munmap(plan->memory, MEMORY_LEN);
+	foreign_close(plan->memory_fd);
 }
 
 static int on_prepare(void *driver, uint64_t features, uint32_t n_rings, struct vhost_frontend_plan *plan)
 {
 	struct fake_driver *d = driver;
+	int err;
 
 	assert_false(d->prepared || d->running);
 	assert_int_equal(features & ~FAKE_FEATURES, 0);
 	assert_int_not_equal(features & 1ull << 32, 0);
 	assert_true(n_rings > 0 && n_rings <= MAX_RINGS);
-	if (d->prepare_err)
-		return d->prepare_err;
+	err = d->prepare_err ? d->prepare_err : make_memory(&d->plan);
+	if (err)
+		return err;
+	for (uint32_t i = 0; i < n_rings && err == 0; i++)
+		err = make_ring(d, i);
+	if (err) {
+		free_plan(&d->plan);
+		return err;
+	}
 	d->prepared = true;
 	d->lives++;
 	d->features = features;
 	d->n_rings = n_rings;
-	make_memory(&d->plan);
-	d->plan.n_rings = n_rings;
-	for (uint32_t i = 0; i < n_rings; i++)
-		make_ring(d, i);
 	*plan = d->plan;
 	return 0;
 }
@@ -86,12 +113,7 @@ static void on_stopped(void *driver)
 
 	assert_true(d->prepared);
 	d->prepared = d->running = false;
-	for (uint32_t i = 0; i < d->plan.n_rings; i++) {
-		foreign_close(d->plan.rings[i].kick_fd);
-		foreign_close(d->plan.rings[i].call_fd);
-	}
-	munmap(d->plan.memory, MEMORY_LEN);
-	foreign_close(d->plan.memory_fd);
+	free_plan(&d->plan);
 }
 
 static void on_config_changed(void *driver)

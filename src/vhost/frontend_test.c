@@ -440,6 +440,19 @@ TEST(an_answer_must_come_in_time)
 	bed_close(&bed);
 }
 
+TEST(a_back_end_that_is_gone_owes_no_answer)
+{
+	struct bed bed;
+
+	bed_open(&bed);
+	fake_back_serve(&bed.back, 7);
+	assert_false(list_empty(&bed.driver.frontend->deadline.link));
+	bed.driver.frontend->retry_ns = NS_PER_S;
+	fake_back_hang_up(&bed.back);
+	assert_true(list_empty(&bed.driver.frontend->deadline.link));
+	bed_close(&bed);
+}
+
 TEST(a_back_end_that_runs_may_stay_silent)
 {
 	struct bed bed;
@@ -595,6 +608,7 @@ TESTS(cmocka_unit_test(a_client_and_a_device_of_ours_work_together),
 	cmocka_unit_test(a_back_end_may_die_at_every_boundary),
 	cmocka_unit_test(a_back_end_that_hangs_up_instead_of_refusing_is_told_by_the_request),
 	cmocka_unit_test(the_step_that_is_waited_for_is_told), cmocka_unit_test(an_answer_must_come_in_time),
+	cmocka_unit_test(a_back_end_that_is_gone_owes_no_answer),
 	cmocka_unit_test(a_back_end_that_runs_may_stay_silent),
 	cmocka_unit_test(pauses_grow_with_each_failure_and_end_with_success),
 	cmocka_unit_test(destroying_ends_everything_at_any_time),

@@ -18,27 +18,38 @@ static int check_table(struct message *m)
 	return 0;
 }
 
+static struct gmem_spec spec_of(const struct vhost_user_region *r, int fd)
+{
+	return (struct gmem_spec){
+		.gpa = r->gpa, .size = r->size, .uaddr = r->uaddr, .offset = r->offset, .fd = fd};
+}
+
 static int map_table(struct gmem **out, struct message *m)
 {
 	struct gmem_spec specs[VHOST_USER_MAX_REGIONS];
 	uint32_t n = m->payload.mem.n;
 
-	for (uint32_t i = 0; i < n; i++) {
-		const struct vhost_user_region *r = &m->payload.mem.regions[i];
-
-		specs[i] = (struct gmem_spec){
-			.gpa = r->gpa,
-			.size = r->size,
-			.uaddr = r->uaddr,
-			.offset = r->offset,
-			.fd = m->cargo.fds[i],
-		};
-	}
+	for (uint32_t i = 0; i < n; i++)
+		specs[i] = spec_of(&m->payload.mem.regions[i], m->cargo.fds[i]);
 	return gmem_create(out, specs, n, m->why, sizeof(m->why));
 }
 
-/* The new table is mapped before anything stops: a bad one changes nothing, and the rings stand still but
- * briefly. */
+/*
+ * The new table is mapped before anything stops: a bad one changes nothing, and the rings stand still but briefly. What
+ * only the old one held is unmapped when they run again.
+ */
+static int replace_table(struct vhost_backend *b, struct gmem *mem, struct message *m)
+{
+	struct gmem *old = b->mem;
+	int err;
+
+	rings_pause(b, RINGS_ALL);
+	b->mem = mem;
+	err = rings_run(b, RINGS_ALL, m);
+	gmem_destroy(old);
+	return err;
+}
+
 int handle_set_mem_table(struct vhost_backend *b, struct message *m)
 {
 	struct gmem *mem;
@@ -46,10 +57,30 @@ int handle_set_mem_table(struct vhost_backend *b, struct message *m)
 
 	if (err == 0)
 		err = map_table(&mem, m);
-	if (err)
-		return err;
-	rings_pause(b, RINGS_ALL);
-	gmem_destroy(b->mem);
-	b->mem = mem;
-	return rings_run(b, RINGS_ALL, m);
+	return err ? err : replace_table(b, mem, m);
+}
+
+int handle_get_max_mem_slots(struct vhost_backend *b, struct message *m)
+{
+	m->payload.u64 = GMEM_MAX_REGIONS;
+	return 0;
+}
+
+int handle_add_mem_reg(struct vhost_backend *b, struct message *m)
+{
+	struct gmem_spec spec = spec_of(&m->payload.slot.region, m->cargo.fds[0]);
+	struct gmem *mem;
+	int err = gmem_add(b->mem, &spec, &mem, m->why, sizeof(m->why));
+
+	return err ? err : replace_table(b, mem, m);
+}
+
+/* Newer front-ends send the region's descriptor along; it is closed with the message. */
+int handle_rem_mem_reg(struct vhost_backend *b, struct message *m)
+{
+	struct gmem_spec spec = spec_of(&m->payload.slot.region, -1);
+	struct gmem *mem;
+	int err = gmem_remove(b->mem, &spec, &mem, m->why, sizeof(m->why));
+
+	return err ? err : replace_table(b, mem, m);
 }

@@ -288,6 +288,153 @@ TEST(the_logs_doorbell_is_taken_and_closed)
 	bed_close(&bed);
 }
 
+/* --- memory slots --- */
+
+#define MEM_SLOTS \
+	(1ull << VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS | 1ull << VHOST_USER_PROTOCOL_F_REPLY_ACK)
+
+static struct vhost_user_mem_slot fake_slot(void)
+{
+	return (struct vhost_user_mem_slot){
+		.region = {
+			.gpa = FAKE_GPA, .size = FAKE_MEM_LEN, .uaddr = FAKE_UADDR, .offset = FAKE_OFFSET}};
+}
+
+static struct vhost_user_mem_slot small_slot(uint32_t i)
+{
+	return (struct vhost_user_mem_slot){.region = {.gpa = (1ull << 40) + i * 0x10000,
+						    .size = 0x1000,
+						    .uaddr = (1ull << 41) + i * 0x10000}};
+}
+
+static uint64_t add_slot(struct bed *bed, struct vhost_user_mem_slot slot)
+{
+	return fake_acked(&bed->front, VHOST_USER_ADD_MEM_REG, &slot, sizeof(slot), &bed->front.memfd, 1);
+}
+
+static uint64_t rem_slot(struct bed *bed, struct vhost_user_mem_slot slot, uint32_t n_fds)
+{
+	return fake_acked(&bed->front, VHOST_USER_REM_MEM_REG, &slot, sizeof(slot), &bed->front.memfd, n_fds);
+}
+
+/* Negotiated, and no memory yet. */
+static void bed_open_slots(struct bed *bed)
+{
+	fake_device_open(&bed->device, 4);
+	fake_front_open(&bed->front, bed->device.loop, bed->device.path);
+	fake_u64(&bed->front, VHOST_USER_SET_PROTOCOL_FEATURES, MEM_SLOTS);
+	fake_u64(&bed->front, VHOST_USER_SET_FEATURES, FAKE_FEATURES);
+}
+
+TEST(memory_comes_in_slots_while_rings_run)
+{
+	struct bed bed;
+
+	bed_open_slots(&bed);
+	assert_int_equal(fake_get_u64(&bed.front, VHOST_USER_GET_MAX_MEM_SLOTS), 509);
+	assert_int_equal(add_slot(&bed, fake_slot()), 0);
+	fake_ring_reset(&bed.front, 0, 0);
+	fake_ring_start(&bed.front, 0, 0, -1);
+	for (uint32_t i = 0; i < 20; i++) {
+		assert_int_equal(add_slot(&bed, small_slot(i)), 0);
+		fake_offer(&bed.front, 0, 64);
+		fake_device_fill(&bed.device, 0, 1, 64);
+	}
+	assert_int_equal(fake_device_status(&bed.device).mem->n, 21);
+	for (uint32_t i = 0; i < 20; i++) {
+		assert_int_equal(rem_slot(&bed, small_slot(i), i % 2), 0);
+		fake_offer(&bed.front, 0, 64);
+		fake_device_fill(&bed.device, 0, 1, 64);
+	}
+	assert_int_equal(fake_device_status(&bed.device).mem->n, 1);
+	assert_int_equal(fake_get_base(&bed.front, 0), 40);
+	bed_close(&bed);
+}
+
+TEST(a_slot_that_comes_pauses_running_rings_once_and_a_bad_one_not_at_all)
+{
+	struct vhost_user_mem_slot wraps = small_slot(0);
+	uint32_t published;
+	struct bed bed;
+
+	bed_open_slots(&bed);
+	assert_int_equal(add_slot(&bed, fake_slot()), 0);
+	fake_ring_start(&bed.front, 0, 0, -1);
+	published = bed.device.published;
+	assert_int_equal(add_slot(&bed, small_slot(0)), 0);
+	assert_int_equal(bed.device.published, published + 1);
+	assert_int_equal(add_slot(&bed, small_slot(0)), 1); /* it is there already */
+	wraps.region.gpa = UINT64_MAX - 0xfff;
+	assert_int_equal(add_slot(&bed, wraps), 1);
+	assert_int_equal(rem_slot(&bed, small_slot(1), 0), 1);
+	assert_int_equal(bed.device.published, published + 1);
+	assert_int_equal(fake_device_status(&bed.device).mem->n, 2);
+	bed_close(&bed);
+}
+
+TEST(a_slot_is_removed_by_its_addresses_and_size)
+{
+	struct vhost_user_mem_slot slot = small_slot(0);
+	struct bed bed;
+
+	bed_open_slots(&bed);
+	assert_int_equal(rem_slot(&bed, slot, 0), 1); /* there is no memory at all */
+	assert_int_equal(add_slot(&bed, slot), 0);
+	slot.region.size += 0x1000;
+	assert_int_equal(rem_slot(&bed, slot, 0), 1);
+	slot = small_slot(0);
+	slot.region.uaddr += 0x1000;
+	assert_int_equal(rem_slot(&bed, slot, 0), 1);
+	slot = small_slot(0);
+	slot.region.gpa += 1;
+	assert_int_equal(rem_slot(&bed, slot, 0), 1);
+	slot = small_slot(0);
+	slot.region.offset = 0x5000; /* means nothing here */
+	assert_int_equal(rem_slot(&bed, slot, 0), 0);
+	assert_int_equal(fake_device_status(&bed.device).mem->n, 0);
+	bed_close(&bed);
+}
+
+TEST(a_slot_that_goes_from_under_a_ring_stops_it)
+{
+	struct bed bed;
+
+	bed_open_slots(&bed);
+	assert_int_equal(add_slot(&bed, fake_slot()), 0);
+	fake_ring_start(&bed.front, 0, 0, -1);
+	assert_int_equal(rem_slot(&bed, fake_slot(), 0), 1);
+	assert_null(bed.device.rings[0]);
+	assert_int_equal(add_slot(&bed, fake_slot()), 0);
+	assert_non_null(bed.device.rings[0]);
+	bed_close(&bed);
+}
+
+TEST(there_are_as_many_slots_as_were_announced)
+{
+	struct bed bed;
+
+	bed_open_slots(&bed);
+	for (uint32_t i = 0; i < 509; i++)
+		assert_int_equal(add_slot(&bed, small_slot(i)), 0);
+	assert_int_equal(add_slot(&bed, small_slot(509)), 1);
+	assert_int_equal(rem_slot(&bed, small_slot(100), 1), 0);
+	assert_int_equal(add_slot(&bed, small_slot(509)), 0);
+	bed_close(&bed);
+	assert_int_equal(fake_mappings(), 0);
+}
+
+TEST(a_whole_table_replaces_all_slots)
+{
+	struct bed bed;
+
+	bed_open_slots(&bed);
+	for (uint32_t i = 0; i < 9; i++)
+		assert_int_equal(add_slot(&bed, small_slot(i)), 0);
+	fake_mem_table(&bed.front);
+	assert_int_equal(fake_device_status(&bed.device).mem->n, 1);
+	bed_close(&bed);
+}
+
 TESTS(cmocka_unit_test(a_table_with_room_to_spare_is_taken), cmocka_unit_test(eight_regions_fit),
 	cmocka_unit_test(a_descriptor_per_region_has_to_come),
 	cmocka_unit_test(a_bad_table_leaves_the_old_one_at_work),
@@ -296,4 +443,10 @@ TESTS(cmocka_unit_test(a_table_with_room_to_spare_is_taken), cmocka_unit_test(ei
 	cmocka_unit_test(starting_a_ring_is_logged_too),
 	cmocka_unit_test(logs_that_do_not_fit_their_file_are_refused),
 	cmocka_unit_test(a_log_at_any_offset_is_mapped),
-	cmocka_unit_test(the_logs_doorbell_is_taken_and_closed))
+	cmocka_unit_test(the_logs_doorbell_is_taken_and_closed),
+	cmocka_unit_test(memory_comes_in_slots_while_rings_run),
+	cmocka_unit_test(a_slot_that_comes_pauses_running_rings_once_and_a_bad_one_not_at_all),
+	cmocka_unit_test(a_slot_is_removed_by_its_addresses_and_size),
+	cmocka_unit_test(a_slot_that_goes_from_under_a_ring_stops_it),
+	cmocka_unit_test(there_are_as_many_slots_as_were_announced),
+	cmocka_unit_test(a_whole_table_replaces_all_slots))

@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 const char *message_name(uint32_t request, char *buf, size_t len)
 {
@@ -72,6 +73,15 @@ static int message_blame(struct message *m, int err)
 	return message_refuse(m, err, "%s: %s", message_name(m->header.request, name, sizeof(name)), why);
 }
 
+static int send_reply(struct vhost_backend *b, struct message *m)
+{
+	struct vhost_user_header header = {.request = m->header.request,
+		.flags = VHOST_USER_VERSION | VHOST_USER_REPLY,
+		.size = m->reply_size};
+
+	return conn_send(&b->conn, &header, &m->payload, &m->reply_fd, m->reply_fd >= 0);
+}
+
 static int message_answer(struct vhost_backend *b, const struct message_row *row, struct message *m, int err)
 {
 	bool own_reply = row && row->reply_size > 0;
@@ -86,7 +96,7 @@ static int message_answer(struct vhost_backend *b, const struct message_row *row
 			backend_refused(b, err, m->why);
 		err = conn_reply(&b->conn, m->header.request, &verdict, sizeof(verdict));
 	} else if (own_reply && err == 0) {
-		err = conn_reply(&b->conn, m->header.request, &m->payload, m->reply_size);
+		err = send_reply(b, m);
 	} else {
 		return err;
 	}
@@ -107,10 +117,13 @@ int message_handle(struct vhost_backend *b, struct message *m)
 
 	log_debug("%s: %s, %u bytes, %u descriptors", b->name,
 		message_name(m->header.request, name, sizeof(name)), m->header.size, m->cargo.n_fds);
+	m->reply_size = row ? row->reply_size : 0;
+	m->reply_fd = -1;
 	err = message_check(b, row, m);
-	if (err == 0) {
-		m->reply_size = row->reply_size;
+	if (err == 0)
 		err = row->handle(b, m);
-	}
-	return message_answer(b, row, m, err);
+	err = message_answer(b, row, m, err);
+	if (m->reply_fd >= 0)
+		close(m->reply_fd);
+	return err;
 }

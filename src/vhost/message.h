@@ -41,6 +41,7 @@ struct message {
 	} payload;
 	struct unix_cargo cargo;
 	uint32_t reply_size;       /* of the answer in payload; a handler may change it */
+	int reply_fd;              /* goes with the answer, and is closed then; -1: none */
 	char why[MESSAGE_WHY_LEN]; /* it was refused */
 };
 

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "vhost/backend_private.h"
 
-#include "os/foreign.h"
-
 #include <errno.h>
 #include <inttypes.h>
 
@@ -69,19 +67,11 @@ int handle_set_protocol_features(struct vhost_backend *b, struct message *m)
 	if (unknown)
 		return message_refuse(
 			m, -EINVAL, "protocol feature bits 0x%" PRIx64 " were not offered", unknown);
+	if (m->payload.u64 == b->protocol_features)
+		return 0;
+	rings_pause(b, RINGS_ALL); /* how they are called may change */
 	b->protocol_features = m->payload.u64;
-	return 0;
-}
-
-/* We have nothing to ask yet; but UML sets up its interrupt only for a back-end that takes this channel. */
-int handle_set_backend_req_fd(struct vhost_backend *b, struct message *m)
-{
-	if (foreign_kind(m->cargo.fds[0]) != FOREIGN_SOCKET)
-		return message_refuse(m, -EINVAL, "file descriptor is not a unix socket");
-	if (b->request_fd >= 0)
-		foreign_close(b->request_fd);
-	b->request_fd = message_take_fd(m);
-	return 0;
+	return rings_run(b, RINGS_ALL, m);
 }
 
 int handle_get_queue_num(struct vhost_backend *b, struct message *m)

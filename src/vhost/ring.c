@@ -32,6 +32,7 @@ void ring_stop(struct ring *r)
 {
 	ASSERT(!r->published);
 	ring_kick_replace(r, -1);
+	r->shared.kick_by_message = false;
 	r->started = false;
 }
 
@@ -41,6 +42,24 @@ void ring_reset(struct ring *r)
 	ring_bell_replace(&r->call, bell_none());
 	ring_bell_replace(&r->err, bell_none());
 	ring_init(r, r->shared.idx);
+}
+
+void ring_start(struct ring *r)
+{
+	ASSERT(!r->published);
+	if (r->started)
+		return;
+	r->started = true;
+	r->fresh = true;
+	r->reported = false;
+}
+
+bool rings_stopped(const struct vhost_backend *b)
+{
+	for (uint32_t i = 0; i < b->n_rings; i++)
+		if (b->rings[i].started)
+			return false;
+	return true;
 }
 
 void rings_pause(struct vhost_backend *b, uint64_t which)
@@ -82,6 +101,7 @@ static void ring_set_log(const struct vhost_backend *b, struct ring *r)
 static int ring_run(struct vhost_backend *b, struct ring *r, struct message *m)
 {
 	struct virtq *q = &r->shared.vq;
+	uint32_t idx = r->shared.idx;
 	struct virtq_setup setup = {
 		.size = r->size,
 		.base = r->base,
@@ -90,8 +110,8 @@ static int ring_run(struct vhost_backend *b, struct ring *r, struct message *m)
 		.avail_uaddr = r->addr.avail,
 		.used_uaddr = r->addr.used,
 		.features = b->features,
-		.call = r->call,
-		.err = r->err,
+		.call = r->call_set ? r->call : request_ring_bell(b, VHOST_USER_BACKEND_VRING_CALL, idx),
+		.err = r->err_set ? r->err : request_ring_bell(b, VHOST_USER_BACKEND_VRING_ERR, idx),
 	};
 	/* only a stop mends a broken ring, and nothing mends one whose calls block: its connection will be ended */
 	enum virtq_error error = r->fresh && q->error != VIRTQ_CALL_BLOCKS ? VIRTQ_OK : q->error;
@@ -99,10 +119,10 @@ static int ring_run(struct vhost_backend *b, struct ring *r, struct message *m)
 
 	ring_set_log(b, r);
 	if (virtq_start(q, b->mem, &setup, &why) < 0)
-		return message_refuse(m, -EINVAL, "ring %u cannot run: %s", r->shared.idx, why);
+		return message_refuse(m, -EINVAL, "ring %u cannot run: %s", idx, why);
 	q->error = error;
 	r->published = true;
-	b->ops->publish(b->device, r->shared.idx, &r->shared);
+	b->ops->publish(b->device, idx, &r->shared);
 	r->fresh = false;
 	return 0;
 }

@@ -22,6 +22,7 @@ static int check_stopped(const struct ring *r, struct message *m)
 	return r->started ? message_refuse(m, -EBUSY, "ring %u has not been stopped", r->shared.idx) : 0;
 }
 
+/* Whether the ring is split, with a power of two, or packed is known when features are: the start refuses the rest. */
 int handle_set_vring_num(struct vhost_backend *b, struct message *m)
 {
 	uint32_t size = m->payload.state.num;
@@ -29,9 +30,8 @@ int handle_set_vring_num(struct vhost_backend *b, struct message *m)
 
 	if (!r)
 		return -EINVAL;
-	if (size == 0 || size > VIRTQ_MAX_SIZE || (size & (size - 1)))
-		return message_refuse(
-			m, -EINVAL, "ring of %u entries: not a power of two up to %d", size, VIRTQ_MAX_SIZE);
+	if (size == 0 || size > VIRTQ_MAX_SIZE)
+		return message_refuse(m, -EINVAL, "ring of %u entries: not 1 to %d", size, VIRTQ_MAX_SIZE);
 	if (r->started && size == r->size)
 		return 0;
 	if (check_stopped(r, m) < 0)
@@ -67,18 +67,16 @@ int handle_set_vring_addr(struct vhost_backend *b, struct message *m)
 	return err;
 }
 
+/* A packed ring's base has 32 bits. As with the size, the start knows which ring it is. */
 int handle_set_vring_base(struct vhost_backend *b, struct message *m)
 {
-	uint32_t base = m->payload.state.num;
 	struct ring *r = ring_at(b, m, m->payload.state.index);
 
 	if (!r)
 		return -EINVAL;
-	if (base > UINT16_MAX)
-		return message_refuse(m, -EINVAL, "base %u is no index of a split ring", base);
 	if (check_stopped(r, m) < 0)
 		return -EBUSY;
-	r->base = base;
+	r->base = m->payload.state.num;
 	return 0;
 }
 
@@ -123,12 +121,27 @@ int handle_set_vring_kick(struct vhost_backend *b, struct message *m)
 		return message_refuse(m, -EINVAL, "file descriptor is not an eventfd");
 	rings_pause(b, RING_ONLY(r));
 	ring_kick_replace(r, message_take_fd(m));
-	if (!r->started) {
-		r->started = true;
-		r->fresh = true;
-		r->reported = false;
-	}
+	r->shared.kick_by_message = false;
+	ring_start(r);
 	return rings_run(b, RING_ONLY(r), m);
+}
+
+/* A ring that nothing was said about is kicked by such messages alone, and the first one starts it: "VRING_KICK". */
+int handle_vring_kick(struct vhost_backend *b, struct message *m)
+{
+	struct ring *r = ring_at(b, m, m->payload.state.index);
+	int err = 0;
+
+	if (!r)
+		return -EINVAL;
+	if (!r->started) {
+		r->shared.kick_by_message = true;
+		ring_start(r);
+		err = rings_run(b, RING_ONLY(r), m);
+	}
+	if (r->published)
+		b->ops->kick(b->device, r->shared.idx);
+	return err;
 }
 
 /* An honest front-end's descriptor never blocks from here on; a hostile one can take that back (os/foreign.h). */
@@ -168,6 +181,7 @@ int handle_set_vring_call(struct vhost_backend *b, struct message *m)
 		return -EINVAL;
 	rings_pause(b, RING_ONLY(r));
 	ring_bell_replace(&r->call, bell);
+	r->call_set = true;
 	return rings_run(b, RING_ONLY(r), m);
 }
 
@@ -180,6 +194,7 @@ int handle_set_vring_err(struct vhost_backend *b, struct message *m)
 		return -EINVAL;
 	rings_pause(b, RING_ONLY(r));
 	ring_bell_replace(&r->err, bell);
+	r->err_set = true;
 	return rings_run(b, RING_ONLY(r), m);
 }
 

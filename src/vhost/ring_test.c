@@ -197,8 +197,56 @@ TEST(the_base_of_a_ring_that_never_ran_is_what_was_set)
 	assert_int_equal(fake_get_base(&bed.front, 0), 0);
 	fake_state(&bed.front, VHOST_USER_SET_VRING_BASE, 0, 65535);
 	assert_int_equal(fake_get_base(&bed.front, 0), 65535);
-	fake_state(&bed.front, VHOST_USER_SET_VRING_BASE, 0, 65536);
-	assert_true(fake_closed(&bed.front));
+	fake_state(&bed.front, VHOST_USER_SET_VRING_BASE, 0, 0x80058005);
+	assert_int_equal(fake_get_base(&bed.front, 0), 0x80058005);
+	bed_close(&bed);
+}
+
+/* Size, base and features come in any order, so what a split ring cannot have shows when it should run. */
+static void check_no_split_ring(uint32_t size, uint32_t base)
+{
+	uint64_t kick = VHOST_USER_RING_FD_NONE;
+	struct bed bed;
+
+	bed_open_ready(&bed);
+	fake_state(&bed.front, VHOST_USER_SET_VRING_NUM, 0, size);
+	fake_state(&bed.front, VHOST_USER_SET_VRING_BASE, 0, base);
+	fake_ring_addr(&bed.front, 0, 0);
+	assert_int_equal(fake_acked(&bed.front, VHOST_USER_SET_VRING_KICK, &kick, 8, NULL, 0), 1);
+	assert_null(bed.device.rings[0]);
+	bed_close(&bed);
+}
+
+TEST(a_split_ring_does_not_run_with_a_base_beyond_16_bits)
+{
+	check_no_split_ring(FAKE_RING_SIZE, 65536);
+	check_no_split_ring(FAKE_RING_SIZE, 0x80008000);
+	check_no_split_ring(FAKE_RING_SIZE, UINT32_MAX);
+}
+
+TEST(a_split_ring_does_not_run_with_a_size_that_is_no_power_of_two)
+{
+	static const uint32_t sizes[] = {3, 7, 33, 255, 1000, 32767};
+
+	for (size_t i = 0; i < ARRAY_LEN(sizes); i++)
+		check_no_split_ring(sizes[i], 0);
+}
+
+TEST(a_packed_ring_runs_with_any_size_and_its_base_has_two_places)
+{
+	struct bed bed;
+
+	bed_open(&bed);
+	fake_negotiate(&bed.front, FAKE_FEATURES | FAKE_PACKED | BIT30, REPLY_ACK);
+	fake_state(&bed.front, VHOST_USER_SET_VRING_NUM, 0, 7);
+	fake_ring_addr(&bed.front, 0, 0);
+	fake_ring_fd(&bed.front, VHOST_USER_SET_VRING_KICK, 0, -1);
+	assert_non_null(bed.device.rings[0]);
+	assert_int_equal(fake_get_base(&bed.front, 0), 0x80008000);
+	fake_state(&bed.front, VHOST_USER_SET_VRING_BASE, 0, 0x80078007); /* there is no slot 7 */
+	assert_int_equal(fake_get_base(&bed.front, 0), 0x80078007);
+	fake_ring_fd(&bed.front, VHOST_USER_SET_VRING_KICK, 0, -1);
+	assert_null(bed.device.rings[0]);
 	bed_close(&bed);
 }
 
@@ -233,9 +281,9 @@ TEST(a_started_ring_keeps_its_size_and_base)
 	bed_close(&bed);
 }
 
-TEST(sizes_that_no_split_ring_has_are_refused)
+TEST(sizes_that_no_ring_has_are_refused)
 {
-	static const uint32_t sizes[] = {0, 3, 7, 33, 255, 1000, 32767, 65536, 0x80000000, UINT32_MAX};
+	static const uint32_t sizes[] = {0, 32769, 65536, 0x80000000, UINT32_MAX};
 	struct bed bed;
 
 	bed_open_ready(&bed);
@@ -518,7 +566,10 @@ TESTS(cmocka_unit_test(a_ring_starts_with_its_kick_descriptor),
 	cmocka_unit_test(the_base_of_a_ring_that_never_ran_is_what_was_set),
 	cmocka_unit_test(a_thousand_stops_and_starts_lose_no_buffer),
 	cmocka_unit_test(a_started_ring_keeps_its_size_and_base),
-	cmocka_unit_test(sizes_that_no_split_ring_has_are_refused),
+	cmocka_unit_test(sizes_that_no_ring_has_are_refused),
+	cmocka_unit_test(a_split_ring_does_not_run_with_a_base_beyond_16_bits),
+	cmocka_unit_test(a_split_ring_does_not_run_with_a_size_that_is_no_power_of_two),
+	cmocka_unit_test(a_packed_ring_runs_with_any_size_and_its_base_has_two_places),
 	cmocka_unit_test(rings_outside_memory_are_refused_when_they_should_run),
 	cmocka_unit_test(the_guest_is_called_when_a_ring_starts_and_when_the_descriptor_changes),
 	cmocka_unit_test(live_changes_move_neither_index),

@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * virtq - the device's side of one split virtqueue in a guest's memory (virtio 1.2, 2.7).
+ * virtq - the device's side of one virtqueue in a guest's memory: a split ring (virtio 1.2, 2.7) or a packed one (2.8).
  *
- *	guest:   fills descriptors --> avail ring --> avail->idx
- *	device:  virtq_available(), virtq_pop() ... virtq_push(), virtq_flush() --> used->idx, call
+ *	guest:   fills descriptors --> makes them available
+ *	device:  virtq_available(), virtq_pop() ... virtq_push(), virtq_flush() --> used, call
  *
  * The guest may write anything at any time. Each foreign value is read once into a local, checked, and the local is
  * used; our own position lives in this struct, never in guest memory. The first nonsense makes the queue broken:
  * `error` says what it was, and from then on the queue offers nothing.
  *
- * Used entries are written by virtq_push() into slots the guest does not look at yet and become visible together,
- * by one store of the index, in virtq_flush().
+ * What virtq_push() returns becomes visible together, by one store in virtq_flush(): of the index in a split ring, and
+ * in a packed one of the first used descriptor, since the guest reads them in order.
+ *
+ * A place in a packed ring is a slot and the parity of the lap. It is kept as one number that counts slots over two
+ * laps, 0 to 2 * size - 1; the ring's wrap counter is 1 in the first of them.
  *
  * Threads: one owner at a time. While the queue is started that is the worker (or whoever holds the port's
  * transmit lock); while it is stopped, control.
@@ -75,17 +78,36 @@ struct virtq_chain {
 
 struct virtq {
 	/* read for every packet */
-	struct vring_desc *desc;
-	struct vring_avail *avail;
-	struct vring_used *used;
+	union {
+		struct {
+			struct vring_desc *desc;
+			struct vring_avail *avail;
+			struct vring_used *used;
+		};
+		struct {
+			struct vring_packed_desc *slots;
+			struct vring_packed_desc_event *driver_event; /* when it wants calls */
+			struct vring_packed_desc_event *device_event; /* when we want kicks */
+		};
+	};
 	const struct gmem *mem;
 	const struct gmem_region *hint;
-	uint16_t size; /* a power of two; 0 while stopped */
-	uint16_t mask;
-	uint16_t next_avail;   /* the head we take next */
-	uint16_t avail_seen;   /* avail->idx when we last looked */
-	uint16_t next_used;    /* the used slot we fill next */
-	uint16_t flushed_used; /* used->idx as the guest sees it */
+	uint16_t size;       /* 0 while stopped; of a split ring a power of two */
+	uint16_t next_avail; /* the head we take next: an index, or in a packed ring a place */
+	uint16_t next_used;  /* the used entry we fill next */
+	uint16_t
+		flushed_used; /* the first one the guest does not see; written by the owner, read by control */
+	bool packed;
+	union {
+		struct { /* split */
+			uint16_t mask;
+			uint16_t avail_seen; /* avail->idx when we last looked */
+		};
+		struct { /* packed: the used descriptor at flushed_used, not written before all others are */
+			uint16_t held_id;
+			uint32_t held_len;
+		};
+	};
 	bool event_idx;
 	bool indirect;
 	bool always_call; /* a call is due whatever the guest asked: its view may be stale after a start */
@@ -93,8 +115,9 @@ struct virtq {
 	/* off the fast path */
 	struct bell call, err;       /* the guest's interrupt; the front-end, when the queue breaks */
 	const struct dirty_log *log; /* NULL: no migration going on */
-	bool log_used;               /* the used ring is logged too, at log_used_gpa */
+	bool log_used;               /* the used ring of a split ring is logged too, at log_used_gpa */
 	uint64_t log_used_gpa;
+	uint64_t log_slots_gpa, log_event_gpa; /* what we write of a packed ring */
 	/* counters, read by control while the owner writes */
 	uint64_t calls;
 	uint64_t calls_saved; /* flushes after which the guest did not want a call */
@@ -109,8 +132,9 @@ struct virtq_setup {
 	 * died with buffers it had taken, or the base is from long ago. Otherwise: go on exactly at base.
 	 */
 	bool fresh;
+	/* of a packed ring: the descriptors, the driver's event area, the device's */
 	uint64_t desc_uaddr, avail_uaddr, used_uaddr;
-	uint64_t features; /* VIRTIO_RING_F_* are looked at */
+	uint64_t features; /* VIRTIO_RING_F_* and VIRTIO_F_RING_PACKED are looked at */
 	struct bell call, err;
 };
 
@@ -131,50 +155,68 @@ static inline uint16_t virtq_load16(const __virtio16 *p, int order)
 					 : __atomic_load_n(p, __ATOMIC_RELAXED);
 }
 
-/* Looks at avail->idx again; out of line for the broken case. Returns the number of heads. */
-uint32_t virtq_refresh(struct virtq *q);
+/* Look at the ring again; 0 when it is broken or stopped. */
+uint32_t virtq_split_refresh(struct virtq *q);
+uint32_t virtq_packed_available(struct virtq *q, uint32_t wanted);
 
-/* How many buffers the guest has given us that we have not taken. 0 when broken or stopped. */
+/*
+ * Has the guest given us buffers that we have not taken? 0: none. Otherwise there is at least one; more is a hint how
+ * many there may be.
+ */
 static inline uint32_t virtq_available(struct virtq *q, uint32_t wanted)
 {
-	uint32_t n = (uint16_t)(q->avail_seen - q->next_avail);
+	uint32_t n;
 
-	return n >= wanted ? n : virtq_refresh(q);
-}
-
-/* The i-th head to come, i < virtq_available(). The guest may change its mind: only a hint for prefetching. */
-static inline uint16_t virtq_peek(const struct virtq *q, uint32_t i)
-{
-	return virtq_load16(&q->avail->ring[(q->next_avail + i) & q->mask], __ATOMIC_RELAXED) & q->mask;
-}
-
-static inline void virtq_prefetch(const struct virtq *q, uint32_t i)
-{
-	__builtin_prefetch(&q->desc[virtq_peek(q, i)]);
+	if (q->packed)
+		return virtq_packed_available(q, wanted);
+	n = (uint16_t)(q->avail_seen - q->next_avail);
+	return n >= wanted ? n : virtq_split_refresh(q);
 }
 
 /*
- * Takes the next buffer. 1: taken; 0: there is none; -ENOSPC: chain->max pieces are too few, nothing is taken;
- * -EPROTO: the queue is broken now.
+ * Asks the cache for the next n descriptors, n <= virtq_available(). Those of a packed ring lie one after the other
+ * anyway, and the driver writes what is not available yet.
  */
-int virtq_pop(struct virtq *q, struct virtq_chain *chain);
-
-/* Takes the next buffer unseen, to be pushed back as it is; one must be available. */
-struct virtq_buffer virtq_skip(struct virtq *q);
-
-/* Gives the buffers taken last, which hold that many slots, back to the avail side: none was pushed since. */
-static inline void virtq_unpop(struct virtq *q, uint32_t slots)
+static inline void virtq_prefetch(const struct virtq *q, uint32_t n)
 {
-	q->next_avail = (uint16_t)(q->next_avail - slots);
-	if (unlikely(q->error != VIRTQ_OK))
-		q->avail_seen = q->next_avail; /* a broken queue offers nothing */
+	for (uint32_t i = 0; !q->packed && i < n; i++) {
+		uint16_t head =
+			virtq_load16(&q->avail->ring[(q->next_avail + i) & q->mask], __ATOMIC_RELAXED);
+
+		__builtin_prefetch(&q->desc[head & q->mask]);
+	}
 }
 
-/* Returns a buffer with len bytes written; the guest sees it after virtq_flush(). */
+int virtq_split_pop(struct virtq *q, struct virtq_chain *chain);
+int virtq_packed_pop(struct virtq *q, struct virtq_chain *chain);
+
+/*
+ * Takes the next buffer. 1: taken; 0: there is none; -EPROTO: the queue is broken now. -ENOSPC: chain->max pieces are
+ * too few; nothing is taken, but chain->buffer says what virtq_skip() takes.
+ */
+static inline int virtq_pop(struct virtq *q, struct virtq_chain *chain)
+{
+	return q->packed ? virtq_packed_pop(q, chain) : virtq_split_pop(q, chain);
+}
+
+/* Takes the next buffer, for which the pieces were too few, unseen: to be pushed back as it is. */
+void virtq_skip(struct virtq *q, struct virtq_buffer buffer);
+
+/* Gives the buffers taken last, which hold that many slots, back to the avail side: none was pushed since. */
+void virtq_unpop(struct virtq *q, uint32_t slots);
+
+void virtq_packed_push(struct virtq *q, struct virtq_buffer buffer, uint32_t len);
+
+/* Returns a buffer with len bytes written; the guest sees it after virtq_flush(). In the order in which they came. */
 static inline void virtq_push(struct virtq *q, struct virtq_buffer buffer, uint32_t len)
 {
-	struct vring_used_elem *e = &q->used->ring[q->next_used++ & q->mask];
+	struct vring_used_elem *e;
 
+	if (q->packed) {
+		virtq_packed_push(q, buffer, len);
+		return;
+	}
+	e = &q->used->ring[q->next_used++ & q->mask];
 	__atomic_store_n(&e->id, buffer.id, __ATOMIC_RELAXED);
 	__atomic_store_n(&e->len, len, __ATOMIC_RELAXED);
 }
@@ -199,5 +241,19 @@ void virtq_call_due(struct virtq *q);
 bool virtq_arm(struct virtq *q);
 /* No kicks wanted: we poll. */
 void virtq_disarm(struct virtq *q);
+
+/* A ring that runs, as control may look at it. Nothing in it is checked: it is for people. */
+struct virtq_view {
+	bool packed;
+	/* our position; between two turns both are the same, because a turn returns all it takes */
+	uint16_t last_avail_idx, last_used_idx;
+	bool avail_wrap, used_wrap; /* packed */
+	/* the guest's memory; in a packed ring the driver's and the device's event areas */
+	uint16_t avail_flags, avail_idx; /* idx: off_wrap */
+	uint16_t used_flags, used_idx;
+};
+
+/* False: the ring does not run. */
+bool virtq_look(const struct virtq *q, struct virtq_view *view);
 
 #endif

@@ -389,8 +389,10 @@ static void work(struct fuzz *f)
 			virtq_push(&ring->vq, chain.buffer, (uint32_t)chain.write_len);
 		}
 	}
-	if (got == -ENOSPC)
-		virtq_push(&ring->vq, virtq_skip(&ring->vq), 0);
+	if (got == -ENOSPC) {
+		virtq_skip(&ring->vq, chain.buffer);
+		virtq_push(&ring->vq, chain.buffer, 0);
+	}
 	if (how & 0x40)
 		return; /* in the middle of a turn */
 	virtq_flush(&ring->vq);

@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "virtio/virtq_private.h"
+
+#include <stddef.h>
+
+/* virtio 1.2, 2.8: alignment of the ring and of both event areas. */
+#define RING_ALIGN  16
+#define EVENT_ALIGN 4
+
+#define WRAP_BIT (1u << VRING_PACKED_EVENT_F_WRAP_CTR)
+
+/* --- places as the driver and the front-end write them: a slot, and the wrap counter above it --- */
+
+static uint16_t off_wrap(const struct virtq *q, uint32_t place)
+{
+	return (uint16_t)(virtq_slot(q, place) | (virtq_wrap(q, place) ? WRAP_BIT : 0));
+}
+
+/* False: there is no such slot. */
+static bool place_of(const struct virtq *q, uint16_t off_wrap, uint16_t *place)
+{
+	uint32_t slot = off_wrap & (WRAP_BIT - 1);
+
+	*place = (uint16_t)(off_wrap & WRAP_BIT ? slot : slot + q->size);
+	return slot < q->size;
+}
+
+/* --- start and stop --- */
+
+/*
+ * SET_VRING_BASE says in bits 0-15 which place is taken next, in bits 16-31 which is returned next. A new ring is
+ * 0x80008000. Not everybody fills in both halves, and what is missing reads as slot 0 of an even lap:
+ *
+ *  - Nothing above, something below: a back-end that tells the place it takes next only, and it had returned all it
+ *    took. A place of return that really is slot 0 of an even lap looks the same, and could only be meant by a
+ *    back-end that stops with buffers in its hands.
+ *  - Nothing at all: User-Mode-Linux for a new ring, and rightly for one that has done an odd number of laps and not a
+ *    slot more. Here it counts as new; if it is not, the ring's own words say so (virtq_recover()).
+ *
+ * What we said ourselves when the ring stopped (it is not fresh then) is complete and taken as it is.
+ */
+static uint32_t complete_base(const struct virtq_setup *setup)
+{
+	uint32_t low = setup->base & 0xffff;
+
+	if (!setup->fresh || setup->base > 0xffff)
+		return setup->base;
+	return low == 0 ? (WRAP_BIT << 16 | WRAP_BIT) : (low << 16 | low);
+}
+
+static bool take_base(struct virtq *q, const struct virtq_setup *setup)
+{
+	uint32_t base = complete_base(setup);
+
+	if (!place_of(q, (uint16_t)base, &q->next_avail) ||
+		!place_of(q, (uint16_t)(base >> 16), &q->next_used))
+		return false;
+	if (setup->fresh) { /* what was taken and not returned is taken again */
+		q->next_used = virtq_recover(q, q->next_used);
+		q->next_avail = q->next_used;
+	}
+	q->flushed_used = q->next_used;
+	return true;
+}
+
+const char *virtq_packed_start(struct virtq *q, const struct virtq_setup *setup)
+{
+	uint32_t size = setup->size;
+
+	if (size == 0 || size > VIRTQ_MAX_SIZE)
+		return "queue size is not 1 to 32768";
+	q->slots = virtq_part(q->mem, setup->desc_uaddr, size * sizeof(struct vring_packed_desc), RING_ALIGN);
+	q->driver_event =
+		virtq_part(q->mem, setup->avail_uaddr, sizeof(struct vring_packed_desc_event), EVENT_ALIGN);
+	q->device_event =
+		virtq_part(q->mem, setup->used_uaddr, sizeof(struct vring_packed_desc_event), EVENT_ALIGN);
+	if (!q->slots || !q->driver_event || !q->device_event)
+		return "ring lies outside the guest's memory or is misaligned";
+	q->size = (uint16_t)size;
+	q->log_slots_gpa = gmem_gpa_of(q->mem, q->slots);
+	q->log_event_gpa = gmem_gpa_of(q->mem, q->device_event);
+	return take_base(q, setup) ? NULL : "base names a slot beyond the ring";
+}
+
+uint32_t virtq_packed_base(const struct virtq *q)
+{
+	return off_wrap(q, q->next_avail) | (uint32_t)off_wrap(q, q->next_used) << 16;
+}
+
+/* --- taking --- */
+
+static inline struct virtq_desc desc_of(struct virtq_words words)
+{
+	return (struct virtq_desc){
+		.addr = words.addr,
+		.len = (uint32_t)words.rest,
+		.link = virtq_id_of(words.rest),
+		.flags = virtq_flags_of(words.rest),
+	};
+}
+
+/* The flags come first and tell whether the rest is there: pairs with the driver's barrier before it writes them. */
+static inline struct virtq_words words_at(const struct virtq *q, uint32_t place)
+{
+	const struct virtq_words *words = (const struct virtq_words *)(const void *)q->slots;
+	uint32_t slot = virtq_slot(q, place);
+	uint64_t rest = __atomic_load_n(&words[slot].rest, __ATOMIC_ACQUIRE);
+
+	return (struct virtq_words){
+		.addr = __atomic_load_n(&words[slot].addr, __ATOMIC_RELAXED),
+		.rest = rest,
+	};
+}
+
+static inline bool is_open(const struct virtq *q)
+{
+	return likely(q->size != 0 && q->error == VIRTQ_OK);
+}
+
+uint32_t virtq_packed_available(struct virtq *q, uint32_t wanted)
+{
+	if (!is_open(q) || !virtq_is_avail(words_at(q, q->next_avail).rest, virtq_wrap(q, q->next_avail)))
+		return 0;
+	return wanted;
+}
+
+/* All entries in order; of the flags only WRITE means anything, and the rest must not be set (virtio 1.2, 2.8.19). */
+static int walk_indirect(struct virtq *q, struct virtq_chain *c, const struct virtq_desc *d)
+{
+	struct virtq_table t;
+	int err = virtq_table_open(q, &t, d);
+
+	for (uint32_t i = 0; i < t.n && err == VIRTQ_OK; i++) {
+		struct virtq_desc e;
+
+		if (unlikely(i == VIRTQ_MAX_CHAIN))
+			return VIRTQ_CHAIN_LONG;
+		e = desc_of(virtq_table_read(q, &t, i));
+		if (e.flags & VRING_DESC_F_INDIRECT)
+			return VIRTQ_INDIRECT_TABLE;
+		err = virtq_chain_add(q, c, &e);
+	}
+	return err;
+}
+
+/*
+ * Follows a chain slot by slot to its last descriptor, which has the buffer's id. When the pieces are too few it is
+ * followed all the same: whoever skips it must know where it ends.
+ */
+static int walk(struct virtq *q, struct virtq_chain *c, uint32_t place, struct virtq_desc d)
+{
+	bool full = false;
+
+	for (uint32_t n = 1;; n++) {
+		int err = VIRTQ_OK;
+
+		if (d.flags & VRING_DESC_F_INDIRECT)
+			err = n > 1 ? VIRTQ_INDIRECT_TABLE : walk_indirect(q, c, &d);
+		else if (!full)
+			err = virtq_chain_add(q, c, &d);
+		full |= err == -ENOSPC;
+		if (unlikely(err != VIRTQ_OK && err != -ENOSPC))
+			return err;
+		if (!(d.flags & VRING_DESC_F_NEXT)) {
+			c->buffer = (struct virtq_buffer){.id = d.link, .slots = (uint16_t)n};
+			return full ? -ENOSPC : VIRTQ_OK;
+		}
+		if (unlikely(n == q->size))
+			return VIRTQ_CHAIN_LOOP;
+		if (unlikely(n == VIRTQ_MAX_CHAIN))
+			return VIRTQ_CHAIN_LONG;
+		place = virtq_forward(q, place, 1);
+		d = desc_of(words_at(q, place));
+	}
+}
+
+int virtq_packed_pop(struct virtq *q, struct virtq_chain *c)
+{
+	uint32_t place = q->next_avail;
+	struct virtq_words words;
+	struct virtq_desc d;
+	int err;
+
+	if (!is_open(q))
+		return 0;
+	words = words_at(q, place);
+	if (!virtq_is_avail(words.rest, virtq_wrap(q, place)))
+		return 0;
+	virtq_chain_reset(c);
+	d = desc_of(words);
+	if (likely(!(d.flags & (VRING_DESC_F_NEXT | VRING_DESC_F_INDIRECT)))) {
+		c->buffer = (struct virtq_buffer){.id = d.link, .slots = 1};
+		err = virtq_chain_add(q, c, &d);
+	} else {
+		err = walk(q, c, place, d);
+	}
+	if (unlikely(err == -ENOSPC))
+		return -ENOSPC;
+	if (unlikely(err != VIRTQ_OK))
+		return virtq_break(q, (enum virtq_error)err);
+	q->next_avail = virtq_forward(q, place, c->buffer.slots);
+	return 1;
+}
+
+/* --- returning --- */
+
+static inline void put_used(struct virtq *q, uint32_t place, uint16_t id, uint32_t len, int order)
+{
+	uint64_t rest = virtq_used_rest(virtq_wrap(q, place), id, len);
+
+	if (order == __ATOMIC_RELEASE)
+		__atomic_store_n(virtq_rest_at(q, place), rest, __ATOMIC_RELEASE);
+	else
+		__atomic_store_n(virtq_rest_at(q, place), rest, __ATOMIC_RELAXED);
+}
+
+void virtq_packed_push(struct virtq *q, struct virtq_buffer buffer, uint32_t len)
+{
+	if (q->next_used == q->flushed_used) {
+		q->held_id = buffer.id;
+		q->held_len = len;
+	} else {
+		put_used(q, q->next_used, buffer.id, len, __ATOMIC_RELAXED);
+	}
+	q->next_used = virtq_forward(q, q->next_used, buffer.slots);
+}
+
+/*
+ * The front-end's address for the log speaks of one part of the ring only, and which one is not agreed on. What we
+ * write is marked where it lies.
+ */
+static void log_slots(struct virtq *q)
+{
+	uint32_t n = min_u32(virtq_distance(q, q->flushed_used, q->next_used), q->size);
+	uint32_t slot = virtq_slot(q, q->flushed_used), before_wrap = min_u32(n, q->size - slot);
+	const uint64_t desc_len = sizeof(struct vring_packed_desc);
+
+	dirty_log_mark(q->log, q->log_slots_gpa + slot * desc_len, before_wrap * desc_len);
+	dirty_log_mark(q->log, q->log_slots_gpa, (n - before_wrap) * desc_len);
+}
+
+void virtq_packed_show(struct virtq *q)
+{
+	/* pairs with the guest's barrier after it reads the flags */
+	put_used(q, q->flushed_used, q->held_id, q->held_len, __ATOMIC_RELEASE);
+	if (unlikely(q->log != NULL))
+		log_slots(q);
+}
+
+/* --- notification --- */
+
+/* An event area is one word: off_wrap, and flags above it. Both sides read it whole. */
+static uint32_t *event_word(struct vring_packed_desc_event *event)
+{
+	return (uint32_t *)(void *)event;
+}
+
+/* Was the descriptor used at which the guest wants to be called? (virtio 1.2, 2.8.10) What makes no sense is a yes. */
+bool virtq_packed_wants_call(const struct virtq *q, uint16_t old, uint16_t new)
+{
+	uint32_t event = __atomic_load_n(event_word(q->driver_event), __ATOMIC_RELAXED);
+	uint16_t flags = event >> 16 & 3, place;
+
+	if (flags == VRING_PACKED_EVENT_FLAG_DISABLE)
+		return false;
+	if (flags != VRING_PACKED_EVENT_FLAG_DESC || !q->event_idx || !place_of(q, (uint16_t)event, &place))
+		return true;
+	return virtq_distance(q, old, place) < virtq_distance(q, old, new);
+}
+
+static void put_event(struct virtq *q, uint16_t off_wrap, uint16_t flags)
+{
+	__atomic_store_n(event_word(q->device_event), off_wrap | (uint32_t)flags << 16, __ATOMIC_RELAXED);
+	if (unlikely(q->log != NULL))
+		dirty_log_mark(q->log, q->log_event_gpa, sizeof(struct vring_packed_desc_event));
+}
+
+void virtq_packed_arm(struct virtq *q)
+{
+	if (q->event_idx)
+		put_event(q, off_wrap(q, q->next_avail), VRING_PACKED_EVENT_FLAG_DESC);
+	else
+		put_event(q, 0, VRING_PACKED_EVENT_FLAG_ENABLE);
+}
+
+void virtq_packed_disarm(struct virtq *q)
+{
+	put_event(q, 0, VRING_PACKED_EVENT_FLAG_DISABLE);
+}

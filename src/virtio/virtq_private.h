@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Of virtio/virtq*.c alone.
+ *
+ *	virtq.c          what both formats share: start, stop, errors, chains, indirect tables, calls
+ *	virtq_split.c    the split ring
+ *	virtq_packed.c   the packed ring
+ *	virtq_recover.c  where a packed ring goes on that was left in an unknown state
+ */
+#ifndef GINNEL_VIRTIO_VIRTQ_PRIVATE_H
+#define GINNEL_VIRTIO_VIRTQ_PRIVATE_H
+
+#include "virtio/virtq.h"
+
+#include <errno.h>
+
+static_assert(
+	__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "descriptors are read and written as little-endian words");
+
+/* A descriptor as it lies in memory, in one consistent copy: two words, each read once. */
+struct virtq_words {
+	uint64_t addr;
+	uint64_t rest;
+};
+
+/* The same, taken apart. */
+struct virtq_desc {
+	uint64_t addr;
+	uint32_t len;
+	uint16_t flags;
+	uint16_t link; /* split: next; packed: buffer id */
+};
+
+/* A table of descriptors: a split ring's own, or an indirect one. */
+struct virtq_table {
+	const struct virtq_words *whole; /* NULL: it lies in several regions */
+	uint64_t gpa;
+	uint32_t n;
+};
+
+/* Checks an indirect table: all of it lies in the guest's memory. VIRTQ_OK or an error. */
+int virtq_table_open(struct virtq *q, struct virtq_table *t, const struct virtq_desc *d);
+struct virtq_words virtq_table_read_slow(const struct virtq *q, const struct virtq_table *t, uint32_t i);
+
+static inline struct virtq_words virtq_table_read(
+	const struct virtq *q, const struct virtq_table *t, uint32_t i)
+{
+	if (unlikely(!t->whole))
+		return virtq_table_read_slow(q, t, i);
+	return (struct virtq_words){
+		.addr = __atomic_load_n(&t->whole[i].addr, __ATOMIC_RELAXED),
+		.rest = __atomic_load_n(&t->whole[i].rest, __ATOMIC_RELAXED),
+	};
+}
+
+static inline void virtq_chain_reset(struct virtq_chain *c)
+{
+	c->n_read = 0;
+	c->n_write = 0;
+	c->read_len = 0;
+	c->write_len = 0;
+}
+
+/* Adds one descriptor's buffer, in as many pieces as the regions cut it. VIRTQ_OK, an error, or -ENOSPC. */
+static inline int virtq_chain_add(struct virtq *q, struct virtq_chain *c, const struct virtq_desc *d)
+{
+	bool write = d->flags & VRING_DESC_F_WRITE;
+	uint64_t at = d->addr, left = d->len;
+
+	if (unlikely(!write && c->n_write > 0))
+		return VIRTQ_DIRECTION;
+	while (left > 0) {
+		uint64_t len = left;
+		uint8_t *p = gmem_span(q->mem, &q->hint, at, &len);
+		uint32_t n = c->n_read + c->n_write;
+
+		if (unlikely(!p))
+			return VIRTQ_ADDRESS;
+		if (unlikely(n == c->max))
+			return -ENOSPC;
+		c->segs[n] = (struct virtq_seg){.addr = p, .len = (uint32_t)len};
+		if (write)
+			c->n_write++;
+		else
+			c->n_read++;
+		at += len;
+		left -= len;
+	}
+	if (write)
+		c->write_len += d->len;
+	else
+		c->read_len += d->len;
+	return VIRTQ_OK;
+}
+
+/* A part of the ring at a front-end's address, or NULL. */
+void *virtq_part(const struct gmem *mem, uint64_t uaddr, uint64_t len, uint32_t align);
+
+/* --- one format's part of what virtq.c does --- */
+
+/* Places the ring and takes up work. NULL, or why that cannot be. */
+const char *virtq_split_start(struct virtq *q, const struct virtq_setup *setup);
+/* Makes visible what was pushed, and logs it. */
+void virtq_split_show(struct virtq *q);
+/* After the used entries from old to new, does the guest want a call? */
+bool virtq_split_wants_call(const struct virtq *q, uint16_t old, uint16_t new);
+/* Writes whether kicks are wanted. */
+void virtq_split_arm(struct virtq *q);
+void virtq_split_disarm(struct virtq *q);
+
+const char *virtq_packed_start(struct virtq *q, const struct virtq_setup *setup);
+void virtq_packed_show(struct virtq *q);
+bool virtq_packed_wants_call(const struct virtq *q, uint16_t old, uint16_t new);
+void virtq_packed_arm(struct virtq *q);
+void virtq_packed_disarm(struct virtq *q);
+uint32_t virtq_packed_base(const struct virtq *q);
+
+/* --- packed ring: places, and the words that lie there --- */
+
+#define VIRTQ_AVAIL (1u << VRING_PACKED_DESC_F_AVAIL)
+#define VIRTQ_USED  (1u << VRING_PACKED_DESC_F_USED)
+
+static inline uint32_t virtq_slot(const struct virtq *q, uint32_t place)
+{
+	return place < q->size ? place : place - q->size;
+}
+
+static inline bool virtq_wrap(const struct virtq *q, uint32_t place)
+{
+	return place < q->size;
+}
+
+static inline uint16_t virtq_forward(const struct virtq *q, uint32_t place, uint32_t slots)
+{
+	uint32_t to = place + slots;
+
+	return (uint16_t)(to < 2u * q->size ? to : to - 2u * q->size);
+}
+
+/* Slots from one place on to another; a place is never more than two laps away. */
+static inline uint32_t virtq_distance(const struct virtq *q, uint32_t from, uint32_t to)
+{
+	return to >= from ? to - from : to + 2u * q->size - from;
+}
+
+static inline uint16_t virtq_back(const struct virtq *q, uint32_t place, uint32_t slots)
+{
+	return (uint16_t)(place >= slots ? place - slots : place + 2u * q->size - slots);
+}
+
+/* The AVAIL and USED bits of a descriptor that the driver made available in the lap of this wrap counter. */
+static inline uint16_t virtq_avail_bits(bool wrap)
+{
+	return wrap ? VIRTQ_AVAIL : VIRTQ_USED;
+}
+
+static inline uint16_t virtq_flags_of(uint64_t rest)
+{
+	return (uint16_t)(rest >> 48);
+}
+
+static inline uint16_t virtq_id_of(uint64_t rest)
+{
+	return (uint16_t)(rest >> 32);
+}
+
+/* The driver made this descriptor available in the lap of this wrap counter, and it was not used since. */
+static inline bool virtq_is_avail(uint64_t rest, bool wrap)
+{
+	return (virtq_flags_of(rest) & (VIRTQ_AVAIL | VIRTQ_USED)) == virtq_avail_bits(wrap);
+}
+
+/* All of a descriptor but its address: len, buffer id, flags. */
+static inline uint64_t *virtq_rest_at(const struct virtq *q, uint32_t place)
+{
+	return &((struct virtq_words *)(void *)q->slots)[virtq_slot(q, place)].rest;
+}
+
+/* A used descriptor says whether anything was written at all (virtio 1.2, 2.8.4). */
+static inline uint64_t virtq_used_rest(bool wrap, uint16_t id, uint32_t len)
+{
+	uint16_t flags =
+		(uint16_t)((wrap ? VIRTQ_AVAIL | VIRTQ_USED : 0) | (len > 0 ? VRING_DESC_F_WRITE : 0));
+
+	return len | (uint64_t)id << 32 | (uint64_t)flags << 48;
+}
+
+/* The place at which a ring goes on whose base may be stale; `base` when the ring does not tell. */
+uint16_t virtq_recover(struct virtq *q, uint16_t base);
+
+#endif

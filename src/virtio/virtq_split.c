@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "virtio/virtq_private.h"
+
+#include <stddef.h>
+
+/* virtio 1.2, 2.7: sizes and alignment of the three parts. */
+#define DESC_ALIGN  16
+#define AVAIL_ALIGN 2
+#define USED_ALIGN  4
+
+/* --- start --- */
+
+static size_t used_ring_len(uint32_t size)
+{
+	return sizeof(struct vring_used) + size * sizeof(struct vring_used_elem) + sizeof(__virtio16);
+}
+
+/*
+ * Where a ring that starts anew goes on. Buffers are returned in the order in which they were taken, and all of them
+ * before a ring stops, so whatever lies between the used index and the front-end's base was lost: either a
+ * back-end died with it (take it again), or the base is from long ago (virtio-user sends 0 after a reconnect,
+ * into a ring that has moved on). In both cases the used index is right. A base that differs from a used
+ * index which makes no sense is all that is left to believe.
+ */
+static uint16_t first_avail(const struct virtq *q, uint16_t base)
+{
+	uint16_t avail = virtq_load16(&q->avail->idx, __ATOMIC_ACQUIRE);
+
+	return (uint16_t)(avail - q->next_used) <= q->size ? q->next_used : base;
+}
+
+const char *virtq_split_start(struct virtq *q, const struct virtq_setup *setup)
+{
+	uint32_t size = setup->size;
+
+	if (size == 0 || size > VIRTQ_MAX_SIZE || (size & (size - 1)) != 0)
+		return "queue size is not a power of two up to 32768";
+	if (setup->base > UINT16_MAX)
+		return "base is no index of a split ring";
+	q->desc = virtq_part(q->mem, setup->desc_uaddr, size * sizeof(struct vring_desc), DESC_ALIGN);
+	q->avail = virtq_part(q->mem, setup->avail_uaddr,
+		sizeof(struct vring_avail) + (size + 1) * sizeof(__virtio16), AVAIL_ALIGN);
+	q->used = virtq_part(q->mem, setup->used_uaddr, used_ring_len(size), USED_ALIGN);
+	if (!q->desc || !q->avail || !q->used)
+		return "ring lies outside the guest's memory or is misaligned";
+	q->size = (uint16_t)size;
+	q->mask = (uint16_t)(size - 1);
+	q->next_used = virtq_load16(&q->used->idx, __ATOMIC_RELAXED);
+	q->next_avail = setup->fresh ? first_avail(q, (uint16_t)setup->base) : (uint16_t)setup->base;
+	q->avail_seen = q->next_avail;
+	q->flushed_used = q->next_used;
+	return NULL;
+}
+
+/* --- taking --- */
+
+uint32_t virtq_split_refresh(struct virtq *q)
+{
+	if (unlikely(q->size == 0 || q->error != VIRTQ_OK))
+		return 0;
+
+	/* pairs with the guest's barrier before it moves avail->idx */
+	uint16_t idx = virtq_load16(&q->avail->idx, __ATOMIC_ACQUIRE);
+	uint16_t n = (uint16_t)(idx - q->next_avail);
+
+	if (unlikely(n > q->size)) {
+		virtq_break(q, VIRTQ_AVAIL_JUMPED);
+		return 0;
+	}
+	q->avail_seen = idx;
+	return n;
+}
+
+static inline struct virtq_desc desc_read(const struct virtq *q, const struct virtq_table *t, uint32_t i)
+{
+	struct virtq_words words = virtq_table_read(q, t, i);
+
+	return (struct virtq_desc){
+		.addr = words.addr,
+		.len = (uint32_t)words.rest,
+		.flags = (uint16_t)(words.rest >> 32),
+		.link = (uint16_t)(words.rest >> 48),
+	};
+}
+
+/* Follows a chain through a table from its `first`; an indirect table is a chain of its own. */
+static int walk(struct virtq *q, struct virtq_chain *c, const struct virtq_table *t, struct virtq_desc first,
+	bool in_indirect);
+
+static int walk_indirect(struct virtq *q, struct virtq_chain *c, const struct virtq_desc *d)
+{
+	struct virtq_table t;
+	int err = virtq_table_open(q, &t, d);
+
+	return err ? err : walk(q, c, &t, desc_read(q, &t, 0), true);
+}
+
+static int walk(struct virtq *q, struct virtq_chain *c, const struct virtq_table *t, struct virtq_desc first,
+	bool in_indirect)
+{
+	struct virtq_desc d = first;
+
+	for (uint32_t seen = 0; seen < t->n; seen++) {
+		int err;
+
+		if (unlikely(seen == VIRTQ_MAX_CHAIN))
+			return VIRTQ_CHAIN_LONG;
+		if (d.flags & VRING_DESC_F_INDIRECT)
+			return in_indirect ? VIRTQ_INDIRECT_TABLE : walk_indirect(q, c, &d);
+		err = virtq_chain_add(q, c, &d);
+		if (unlikely(err != VIRTQ_OK) || !(d.flags & VRING_DESC_F_NEXT))
+			return err;
+		if (unlikely(d.link >= t->n))
+			return VIRTQ_NEXT_RANGE;
+		d = desc_read(q, t, d.link);
+	}
+	return VIRTQ_CHAIN_LOOP;
+}
+
+int virtq_split_pop(struct virtq *q, struct virtq_chain *c)
+{
+	const struct virtq_table ring = {
+		.whole = (const struct virtq_words *)(const void *)q->desc, .n = q->size};
+	struct virtq_desc d;
+	int err;
+
+	if (q->avail_seen == q->next_avail && virtq_split_refresh(q) == 0)
+		return 0;
+	c->buffer.id = virtq_load16(&q->avail->ring[q->next_avail & q->mask], __ATOMIC_RELAXED);
+	c->buffer.slots = 1;
+	if (unlikely(c->buffer.id >= q->size))
+		return virtq_break(q, VIRTQ_HEAD_RANGE);
+	virtq_chain_reset(c);
+	d = desc_read(q, &ring, c->buffer.id);
+	if (likely(!(d.flags & (VRING_DESC_F_NEXT | VRING_DESC_F_INDIRECT))))
+		err = virtq_chain_add(q, c, &d);
+	else
+		err = walk(q, c, &ring, d, false);
+	if (unlikely(err == -ENOSPC))
+		return -ENOSPC;
+	if (unlikely(err != VIRTQ_OK))
+		return virtq_break(q, (enum virtq_error)err);
+	q->next_avail++;
+	return 1;
+}
+
+/* --- returning --- */
+
+/* The used slots from flushed_used on, and the index before them. */
+static void log_used_ring(struct virtq *q)
+{
+	if (!q->log_used)
+		return;
+	for (uint16_t i = q->flushed_used; i != q->next_used; i++)
+		dirty_log_mark(q->log,
+			q->log_used_gpa + offsetof(struct vring_used, ring) +
+				(i & q->mask) * sizeof(struct vring_used_elem),
+			sizeof(struct vring_used_elem));
+	dirty_log_mark(q->log, q->log_used_gpa, offsetof(struct vring_used, ring));
+}
+
+void virtq_split_show(struct virtq *q)
+{
+	/* pairs with the guest's barrier after it reads used->idx */
+	__atomic_store_n(&q->used->idx, q->next_used, __ATOMIC_RELEASE);
+	if (unlikely(q->log != NULL))
+		log_used_ring(q);
+}
+
+/* --- notification --- */
+
+/* Did used->idx pass the index at which the guest wants to be called? (virtio 1.2, 2.7.10.2) */
+bool virtq_split_wants_call(const struct virtq *q, uint16_t old, uint16_t new)
+{
+	if (q->event_idx) {
+		uint16_t event = virtq_load16(&q->avail->ring[q->size], __ATOMIC_RELAXED);
+
+		return (uint16_t)(new - event - 1) < (uint16_t)(new - old);
+	}
+	return !(virtq_load16(&q->avail->flags, __ATOMIC_RELAXED) & VRING_AVAIL_F_NO_INTERRUPT);
+}
+
+static void log_used_field(struct virtq *q, size_t offset)
+{
+	if (unlikely(q->log != NULL) && q->log_used)
+		dirty_log_mark(q->log, q->log_used_gpa + offset, sizeof(__virtio16));
+}
+
+void virtq_split_arm(struct virtq *q)
+{
+	if (q->event_idx) {
+		__virtio16 *avail_event = (__virtio16 *)(void *)&q->used->ring[q->size];
+
+		__atomic_store_n(avail_event, q->next_avail, __ATOMIC_RELAXED);
+		log_used_field(
+			q, offsetof(struct vring_used, ring) + q->size * sizeof(struct vring_used_elem));
+	} else {
+		__atomic_store_n(&q->used->flags, 0, __ATOMIC_RELAXED);
+		log_used_field(q, offsetof(struct vring_used, flags));
+	}
+}
+
+/* With EVENT_IDX an event index that was passed stays behind: the guest kicks no more until we move it. */
+void virtq_split_disarm(struct virtq *q)
+{
+	if (q->event_idx)
+		return;
+	__atomic_store_n(&q->used->flags, VRING_USED_F_NO_NOTIFY, __ATOMIC_RELAXED);
+	log_used_field(q, offsetof(struct vring_used, flags));
+}
