@@ -33,15 +33,23 @@ void ports_fini(struct ports *ports)
 	loop_timer_cancel(ports->config.loop, &ports->tick);
 }
 
-int port_add(struct ports *ports, struct port *port)
+static int list_port(struct ports *ports, struct port *port, int err)
 {
-	int err = iface_add(ports->config.ifaces, &port->iface);
-
 	if (err)
 		return err;
 	port->ports = ports;
 	list_add_tail(&ports->list, &port->link);
 	return 0;
+}
+
+int port_add(struct ports *ports, struct port *port)
+{
+	return list_port(ports, port, iface_add(ports->config.ifaces, &port->iface));
+}
+
+int port_add_restored(struct ports *ports, struct port *port, const json_t *iface)
+{
+	return list_port(ports, port, iface_restore(ports->config.ifaces, &port->iface, iface));
 }
 
 void port_remove(struct port *port)
