@@ -329,6 +329,7 @@ struct vhost_backend_config vhost_port_backend(struct vhost_port *vp)
 		.features = VHOST_PORT_FEATURES & vp->feature_mask,
 		.protocol_features = VHOST_PORT_PROTOCOL_FEATURES,
 		.config_size = sizeof(struct virtio_net_config),
+		.config_optional = true,
 		.n_rings = VHOST_PORT_RINGS,
 		.queue_num = VHOST_PORT_PAIRS,
 		.ops = &device_ops,

@@ -42,6 +42,7 @@ static void backend_reset(struct vhost_backend *b)
 	b->features = 0;
 	b->has_features = false;
 	b->protocol_features = 0;
+	b->owned = false;
 	b->device_status = 0;
 }
 
@@ -166,6 +167,7 @@ struct vhost_backend *backend_alloc(struct loop *loop, const struct vhost_backen
 	b->protocol_features_offered =
 		config->protocol_features | vhost_protocol_features_by(VHOST_BY_ENGINE);
 	b->config_size = config->config_size;
+	b->config_optional = config->config_optional;
 	b->n_rings = config->n_rings;
 	b->queue_num = config->queue_num;
 	for (uint32_t i = 0; i < b->n_rings; i++)

@@ -94,6 +94,7 @@ struct vhost_backend_config {
 	uint64_t features; /* offered device features; 26 and 30 are added by the engine */
 	uint64_t protocol_features; /* of those that are up to the device; the engine adds its own */
 	uint32_t config_size;       /* of the configuration space; 0: there is none */
+	bool config_optional;       /* a front-end may have one of its own */
 	uint32_t n_rings;           /* at most VHOST_MAX_RINGS */
 	uint32_t queue_num;         /* answer to GET_QUEUE_NUM; for a network device pairs of rings */
 	const char *name;           /* for log lines, copied */

@@ -86,11 +86,13 @@ struct vhost_backend {
 	void *device;
 	uint64_t features_offered, protocol_features_offered;
 	uint32_t config_size;
+	bool config_optional;
 	uint32_t n_rings, queue_num;
 
 	/* negotiated with the front-end of now */
 	bool connected;
 	bool has_features;
+	bool owned;
 	uint64_t features, protocol_features;
 	uint8_t device_status;
 	struct request_channel request;

@@ -225,6 +225,7 @@ static json_t *front_end_save(const struct vhost_backend *b, uint64_t runs, stru
 		"protocol-features", (json_int_t)b->protocol_features, "device-status", (int)b->device_status,
 		"request-channel", channel_save(&b->request, parcel));
 
+	json_object_set_new(o, "owned", json_boolean(b->owned));
 	json_object_set_new(o, "transfer", json_integer(transfer_verdict(&b->transfer)));
 
 	for (uint32_t i = 0; i < b->n_rings; i++)
@@ -260,6 +261,7 @@ static int settings_restore(
 	const json_t *memory = json_object_get(o, "memory"), *log = json_object_get(o, "log");
 	int err;
 
+	b->owned = parcel_bool(o, "owned", false);
 	b->has_features = parcel_bool(o, "has-features", false);
 	b->features = parcel_u64(o, "features", 0);
 	b->protocol_features = parcel_u64(o, "protocol-features", 0);

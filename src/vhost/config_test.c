@@ -155,6 +155,19 @@ static uint64_t tell(struct bed *bed, uint32_t request, uint64_t value)
 	return fake_acked(&bed->front, request, &value, sizeof(value), NULL, 0);
 }
 
+TEST(an_optional_configuration_space_is_kept_from_who_asks_before_it_owns)
+{
+	const uint64_t config = 1ull << VHOST_USER_PROTOCOL_F_CONFIG;
+	struct bed bed;
+
+	fake_device_open(&bed.device, 4);
+	fake_front_open(&bed.front, bed.device.loop, bed.device.path);
+	assert_false(fake_get_u64(&bed.front, VHOST_USER_GET_PROTOCOL_FEATURES) & config);
+	fake_plain(&bed.front, VHOST_USER_SET_OWNER, NULL, 0);
+	assert_true(fake_get_u64(&bed.front, VHOST_USER_GET_PROTOCOL_FEATURES) & config);
+	bed_close(&bed);
+}
+
 TEST(an_mtu_and_an_announcement_reach_the_device)
 {
 	struct bed bed;
@@ -201,5 +214,6 @@ TESTS(cmocka_unit_test(configuration_space_is_read_in_pieces_and_whole),
 	cmocka_unit_test(configuration_space_beyond_the_devices_reads_as_zeros),
 	cmocka_unit_test(a_read_that_fails_is_answered_without_payload),
 	cmocka_unit_test(configuration_space_is_written_where_it_is_and_nowhere_else),
+	cmocka_unit_test(an_optional_configuration_space_is_kept_from_who_asks_before_it_owns),
 	cmocka_unit_test(an_mtu_and_an_announcement_reach_the_device),
 	cmocka_unit_test(a_display_socket_reaches_the_device))

@@ -169,6 +169,7 @@ static struct vhost_backend_config make_config(struct fake_device *d)
 		.features = FAKE_OFFERED,
 		.protocol_features = vhost_protocol_features_by(VHOST_BY_DEVICE),
 		.config_size = FAKE_CONFIG_SIZE,
+		.config_optional = true,
 		.n_rings = d->n_rings,
 		.queue_num = d->n_rings / 2,
 		.name = "fake",

@@ -66,21 +66,31 @@ int handle_get_max_mem_slots(struct vhost_backend *b, struct message *m)
 	return 0;
 }
 
+/* QEMU says it once for each pair of queues: what is there already is there. */
 int handle_add_mem_reg(struct vhost_backend *b, struct message *m)
 {
 	struct gmem_spec spec = spec_of(&m->payload.slot.region, m->cargo.fds[0]);
 	struct gmem *mem;
-	int err = gmem_add(b->mem, &spec, &mem, m->why, sizeof(m->why));
+	int err;
 
+	if (gmem_holds(b->mem, &spec))
+		return 0;
+	err = gmem_add(b->mem, &spec, &mem, m->why, sizeof(m->why));
 	return err ? err : replace_table(b, mem, m);
 }
 
-/* Newer front-ends send the region's descriptor along; it is closed with the message. */
+/*
+ * Newer front-ends send the region's descriptor along; it is closed with the message. QEMU says this, too, once for each
+ * pair of queues: where nothing is, nothing is left to remove.
+ */
 int handle_rem_mem_reg(struct vhost_backend *b, struct message *m)
 {
 	struct gmem_spec spec = spec_of(&m->payload.slot.region, -1);
 	struct gmem *mem;
-	int err = gmem_remove(b->mem, &spec, &mem, m->why, sizeof(m->why));
+	int err;
 
+	if (!b->mem || !gmem_find(b->mem, spec.gpa))
+		return 0;
+	err = gmem_remove(b->mem, &spec, &mem, m->why, sizeof(m->why));
 	return err ? err : replace_table(b, mem, m);
 }

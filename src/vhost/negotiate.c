@@ -41,7 +41,8 @@ int handle_set_features(struct vhost_backend *b, struct message *m)
 
 int handle_set_owner(struct vhost_backend *b, struct message *m)
 {
-	return 0; /* who is connected owns us */
+	b->owned = true; /* who is connected owns us anyway */
+	return 0;
 }
 
 /* Deprecated, and read in different ways; "disable all rings" is what the specification says now. */
@@ -53,9 +54,15 @@ int handle_reset_owner(struct vhost_backend *b, struct message *m)
 	return rings_run(b, RINGS_ALL, m);
 }
 
+/*
+ * QEMU has a configuration space of its own for some devices and warns its user of a back-end that offers another. It
+ * asks before it sends SET_OWNER; User-Mode-Linux, which needs ours, asks afterwards.
+ */
 int handle_get_protocol_features(struct vhost_backend *b, struct message *m)
 {
 	m->payload.u64 = b->protocol_features_offered;
+	if (b->config_optional && !b->owned)
+		m->payload.u64 &= ~BIT(VHOST_USER_PROTOCOL_F_CONFIG);
 	return 0;
 }
 

@@ -245,6 +245,22 @@ int gmem_remove(
 	return *out ? 0 : refuse(why, why_len, -ENOMEM, "out of memory");
 }
 
+static bool same_file(int a, int b)
+{
+	struct stat x, y;
+
+	return foreign_kind(b) == FOREIGN_MEMORY && fstat(a, &x) == 0 && fstat(b, &y) == 0 &&
+	       x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
+bool gmem_holds(const struct gmem *mem, const struct gmem_spec *spec)
+{
+	const struct gmem_region *r = mem ? gmem_find(mem, spec->gpa) : NULL;
+
+	return r && r->gpa == spec->gpa && r->size == spec->size && r->uaddr == spec->uaddr &&
+	       r->offset == spec->offset && same_file(r->fd, spec->fd);
+}
+
 void gmem_destroy(struct gmem *mem)
 {
 	if (!mem)

@@ -76,6 +76,9 @@ int gmem_add(
 int gmem_remove(
 	const struct gmem *old, const struct gmem_spec *spec, struct gmem **out, char *why, size_t why_len);
 
+/* The table holds exactly this piece of this file at these addresses; NULL holds nothing. */
+bool gmem_holds(const struct gmem *mem, const struct gmem_spec *spec);
+
 /* Unmaps the regions that no other table holds. */
 void gmem_destroy(struct gmem *mem);
 
