@@ -11,64 +11,18 @@ import time
 
 from daemon import Daemon, main
 from front_end import GET_FEATURES, GET_VRING_BASE, RECEIVE, SEND, SET_FEATURES, VERSION_1, FrontEnd
+from traffic import PATIENCE, PORTS, Traffic
 
-PORTS = """
-create vhost-user socket @/a.sock server
-create vhost-user socket @/b.sock server
-create vhost-user socket @/c.sock server
-set interface state VirtualEthernet0/0/0 up
-set interface state VirtualEthernet0/0/1 up
-set interface l2 bridge VirtualEthernet0/0/0 7
-set interface l2 bridge VirtualEthernet0/0/1 7
-"""
-MACS = [bytes.fromhex("525400000001"), bytes.fromhex("525400000002")]
 PING = b'{"jsonrpc":"2.0","id":1,"method":"rpc.ping"}\n'
-WINDOW = 100  # frames on their way in one direction: fewer than there are receive buffers
-PATIENCE = 60
 
 
-class Traffic:
-    """Numbered frames both ways between two front-ends."""
-
-    def __init__(self, daemon):
-        self.ends = [FrontEnd(daemon.dir / "a.sock"), FrontEnd(daemon.dir / "b.sock")]
-        self.sent, self.got = [0, 0], [0, 0]
-        for end in self.ends:
-            end.start()
-
-    def step(self):
-        for i, end in enumerate(self.ends):
-            for frame in end.receive():
-                number, = struct.unpack_from("<I", frame, 14)
-                assert number == self.got[i], f"end {i} got frame {number}, expected {self.got[i]}"
-                assert len(frame) == 60 + number % 1000, (len(frame), number)
-                self.got[i] += 1
-            while self.sent[i] - self.got[1 - i] < WINDOW and end.send(self.frame(i)):
-                self.sent[i] += 1
-
-    def frame(self, i):
-        number = self.sent[i]
-        return (MACS[1 - i] + MACS[i] + b"\x88\xb5" + struct.pack("<I", number)).ljust(60 + number % 1000, b"x")
-
-    def until(self, condition, what):
-        end = time.monotonic() + PATIENCE
-        while not condition():
-            assert time.monotonic() < end, f"{what}: not within {PATIENCE} s, sent {self.sent}, got {self.got}"
-            self.step()
-
-    def flows(self):
-        """Both directions go on."""
-        for end in self.ends:
-            assert end.is_connected()
-        aim = [n + 3 * WINDOW for n in self.got]
-        self.until(lambda: all(n >= a for n, a in zip(self.got, aim)), "frames flow")
-
-    def replace(self, daemon, *options):
-        old, new = daemon.process, daemon.begin("--replace", *options)
-        self.until(lambda: old.poll() is not None or new.poll() is not None, "one of the two ends")
-        if new.poll() is None:
-            daemon.process = new
-        return old.poll(), new.poll()
+def replace(daemon, traffic, *options):
+    """The exit statuses of the old one and of the new one."""
+    old, new = daemon.process, daemon.begin("--replace", *options)
+    traffic.until(lambda: old.poll() is not None or new.poll() is not None, "one of the two ends")
+    if new.poll() is None:
+        daemon.process = new
+    return old.poll(), new.poll()
 
 
 def counter(daemon, name, what):
@@ -82,7 +36,7 @@ def guests_notice_nothing_of_twenty_successors():
         longest = 0
         for _ in range(20):
             old_pid = d.process.pid
-            assert traffic.replace(d) == (0, None), d.log()
+            assert replace(d, traffic) == (0, None), d.log()
             traffic.flows()
             report = d.ask("show", "handover")
             assert report["from_pid"] == old_pid and report["ports"] == 3 and report["guests"] == 2, report
@@ -119,7 +73,7 @@ def the_number_of_workers_may_change():
         traffic = Traffic(d)
         traffic.flows()
         for workers in ("3", "1", "2"):
-            assert traffic.replace(d, "--workers", workers) == (0, None), d.log()
+            assert replace(d, traffic, "--workers", workers) == (0, None), d.log()
             traffic.flows()
 
 
@@ -147,7 +101,7 @@ def settings_survive_and_the_startup_file_is_not_run_again():
         traffic = Traffic(d)
         traffic.flows()
         before = {words: d.ask(*words.split()) for words in ("show mode", "show bridge-domain 7 detail")}
-        assert traffic.replace(d) == (0, None), d.log()
+        assert replace(d, traffic) == (0, None), d.log()
         for words, answer in before.items():
             assert d.ask(*words.split()) == answer, (words, answer, d.ask(*words.split()))
         interfaces = {i["name"]: i for i in d.ask("show", "interface")}
@@ -228,7 +182,7 @@ def one_that_asks_and_then_breaks_off_changes_nothing():
             s.close()
             traffic.flows()
             assert d.process.poll() is None
-        assert traffic.replace(d) == (0, None), d.log()
+        assert replace(d, traffic) == (0, None), d.log()
         traffic.flows()
 
 
@@ -281,7 +235,7 @@ def a_ring_is_called_by_the_successor_for_what_came_meanwhile():
     with Daemon(PORTS) as d:
         traffic = Traffic(d)
         traffic.flows()
-        assert traffic.replace(d) == (0, None), d.log()
+        assert replace(d, traffic) == (0, None), d.log()
         traffic.flows()
         assert os.eventfd_read(traffic.ends[0].rings[RECEIVE].call) > 0
         assert os.eventfd_read(traffic.ends[0].rings[SEND].call) > 0
