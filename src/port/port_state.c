@@ -15,12 +15,25 @@ static const struct {
 	{"vhost-user", vhost_port_restore},
 };
 
+/* Where the user wants the queues polled, null for anywhere. */
+static json_t *wanted_save(const struct port *port)
+{
+	json_t *wanted = json_array();
+
+	for (uint32_t q = 0; q < PORT_MAX_RX_QUEUES; q++)
+		json_array_append_new(wanted, port->rx_wanted[q] == PORT_ANY_WORKER
+						      ? json_null()
+						      : json_integer((json_int_t)port->rx_wanted[q]));
+	return wanted;
+}
+
 static json_t *port_save(struct port *port, struct parcel *parcel)
 {
 	json_t *o = port->ops->save(port, parcel);
 
 	json_object_set_new(o, "kind", json_string(port->iface.kind));
 	json_object_set_new(o, "connected", json_boolean(port->ops->connected(port)));
+	json_object_set_new(o, "workers-wanted", wanted_save(port));
 	json_object_set_new(o, "interface", iface_save(port->ports->config.ifaces, &port->iface));
 	return o;
 }

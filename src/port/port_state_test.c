@@ -138,6 +138,7 @@ TEST(ports_keep_index_name_address_mask_and_instance)
 	b = add(&bed, 0, UINT64_MAX);
 	port_remove(&a->port);
 	a = add(&bed, 9, 0xffff);
+	assert_int_equal(port_rx_place(&a->port, 3, 0), 0);
 	send_off(&bed);
 	assert_int_equal(take_over(&bed), 0);
 	assert_int_equal(bed.restored.ports, 2);
@@ -147,6 +148,8 @@ TEST(ports_keep_index_name_address_mask_and_instance)
 	assert_memory_equal(again->port.iface.mac, a->port.iface.mac, 6);
 	assert_int_equal(again->instance, 9);
 	assert_int_equal(again->feature_mask, 0xffff);
+	assert_int_equal(again->port.rx_wanted[3], 0);
+	assert_int_equal(again->port.rx_wanted[2], PORT_ANY_WORKER);
 	again = taken(&bed, "VirtualEthernet0/0/0");
 	assert_int_equal(again->port.iface.idx, b->port.iface.idx);
 	assert_string_equal(again->port.iface.kind, "vhost-user");

@@ -18,16 +18,23 @@
  * What every port offers. The set must stay the same over restarts and upgrades: a front-end that reconnects to a
  * back-end which offers less gives up. Each offload here is completed in port/frame.c for receivers without it.
  */
-#define VHOST_PORT_FEATURES                                                                                \
-	(BIT(VIRTIO_F_VERSION_1) | BIT(VIRTIO_RING_F_INDIRECT_DESC) | BIT(VIRTIO_RING_F_EVENT_IDX) |       \
-		BIT(VIRTIO_F_ANY_LAYOUT) | BIT(VIRTIO_NET_F_MRG_RXBUF) | BIT(VIRTIO_NET_F_CSUM) |          \
-		BIT(VIRTIO_NET_F_GUEST_CSUM) | BIT(VIRTIO_NET_F_HOST_TSO4) | BIT(VIRTIO_NET_F_HOST_TSO6) | \
-		BIT(VIRTIO_NET_F_HOST_ECN) | BIT(VIRTIO_NET_F_GUEST_TSO4) | BIT(VIRTIO_NET_F_GUEST_TSO6) | \
-		BIT(VIRTIO_NET_F_GUEST_ECN) | BIT(VIRTIO_NET_F_HOST_USO) | BIT(VIRTIO_NET_F_GUEST_USO4) |  \
-		BIT(VIRTIO_NET_F_GUEST_USO6) | BIT(VIRTIO_NET_F_GUEST_ANNOUNCE) | BIT(VIRTIO_NET_F_MQ) |   \
-		BIT(VIRTIO_NET_F_MTU) | BIT(VIRTIO_NET_F_CTRL_VQ) | BIT(VIRTIO_NET_F_CTRL_RX) |            \
-		BIT(VIRTIO_NET_F_CTRL_VLAN) | BIT(VIRTIO_NET_F_CTRL_RX_EXTRA) |                            \
-		BIT(VIRTIO_NET_F_CTRL_MAC_ADDR) | BIT(VIRTIO_NET_F_CTRL_GUEST_OFFLOADS))
+#define RING_FEATURES                                                                   \
+	(BIT(VIRTIO_F_VERSION_1) | BIT(VIRTIO_F_RING_PACKED) | BIT(VIRTIO_F_IN_ORDER) | \
+		BIT(VIRTIO_RING_F_INDIRECT_DESC) | BIT(VIRTIO_RING_F_EVENT_IDX) | BIT(VIRTIO_F_ANY_LAYOUT))
+#define HOST_FEATURES                                                                         \
+	(BIT(VIRTIO_NET_F_CSUM) | BIT(VIRTIO_NET_F_HOST_TSO4) | BIT(VIRTIO_NET_F_HOST_TSO6) | \
+		BIT(VIRTIO_NET_F_HOST_ECN) | BIT(VIRTIO_NET_F_HOST_USO))
+#define GUEST_FEATURES                                                                                      \
+	(BIT(VIRTIO_NET_F_MRG_RXBUF) | BIT(VIRTIO_NET_F_GUEST_CSUM) | BIT(VIRTIO_NET_F_GUEST_TSO4) |        \
+		BIT(VIRTIO_NET_F_GUEST_TSO6) | BIT(VIRTIO_NET_F_GUEST_ECN) | BIT(VIRTIO_NET_F_GUEST_USO4) | \
+		BIT(VIRTIO_NET_F_GUEST_USO6))
+#define CTRL_FEATURES                                                                          \
+	(BIT(VIRTIO_NET_F_CTRL_VQ) | BIT(VIRTIO_NET_F_CTRL_RX) | BIT(VIRTIO_NET_F_CTRL_VLAN) | \
+		BIT(VIRTIO_NET_F_CTRL_RX_EXTRA) | BIT(VIRTIO_NET_F_CTRL_MAC_ADDR) |            \
+		BIT(VIRTIO_NET_F_CTRL_GUEST_OFFLOADS) | BIT(VIRTIO_NET_F_GUEST_ANNOUNCE) |     \
+		BIT(VIRTIO_NET_F_MQ))
+#define VHOST_PORT_FEATURES \
+	(RING_FEATURES | HOST_FEATURES | GUEST_FEATURES | CTRL_FEATURES | BIT(VIRTIO_NET_F_MTU))
 
 /* Announcing, and the MTU that the front-end promised; a configuration space for those that have none themselves. */
 #define VHOST_PORT_PROTOCOL_FEATURES \
@@ -66,6 +73,21 @@ static void unwatch(struct vhost_port *vp, uint32_t queue, const struct vhost_ri
 {
 	if (ring && ring->kick_fd >= 0 && vp->port.rx_waker[queue])
 		waker_unwatch(vp->port.rx_waker[queue], ring->kick_fd);
+}
+
+static void vhost_rx_watch(struct port *port, uint32_t queue, bool on)
+{
+	struct vhost_port *vp = CONTAINER_OF(port, struct vhost_port, port);
+	struct vhost_ring *const rings[] = {vp->rings[2 * queue + 1], queue == 0 ? vp->ctrl_ring : NULL};
+
+	for (uint32_t i = 0; i < ARRAY_LEN(rings); i++) {
+		if (!rings[i])
+			continue;
+		if (on)
+			watch(vp, queue, rings[i]);
+		else
+			unwatch(vp, queue, rings[i]);
+	}
 }
 
 /* What the guest sends on. */
@@ -267,6 +289,7 @@ static const struct port_ops vhost_ops = {
 	.rx_done = vhost_rx_done,
 	.rx_arm = vhost_rx_arm,
 	.rx_disarm = vhost_rx_disarm,
+	.rx_watch = vhost_rx_watch,
 	.tx = vhost_tx,
 	.tick = vhost_tick,
 	.connected = vhost_has_guest,

@@ -38,7 +38,7 @@ int vhost_port_restore(struct ports *ports, const json_t *state, struct parcel *
 	if (!vp)
 		return -ENOMEM;
 	vp->instance = (uint32_t)parcel_u64(state, "instance", 0);
-	err = port_add_restored(ports, &vp->port, json_object_get(state, "interface"));
+	err = port_add_restored(ports, &vp->port, state);
 	if (err) {
 		vp->port.ops->destroy(&vp->port);
 		return err;

@@ -54,6 +54,7 @@ void commands_add(struct ctl *ctl, struct rooms *rooms, struct handover *handove
 	ctl_add_table(ctl, &program_commands, rooms);
 	ctl_add_table(ctl, &handover_commands, handover);
 	ctl_add_table(ctl, &interface_commands, rooms->ports);
+	ctl_add_table(ctl, &placement_commands, rooms->ports);
 	ctl_add_table(ctl, &vhost_commands, rooms->ports);
 	ctl_add_table(ctl, &bridge_commands, rooms->bridges);
 	ctl_add_table(ctl, &worker_commands, rooms->workers);

@@ -3,7 +3,6 @@
 
 #include "base/units.h"
 #include "os/foreign.h"
-#include "os/guard.h"
 #include "vhost/backend_private.h"
 
 #include <errno.h>
@@ -37,6 +36,7 @@ static void backend_reset(struct vhost_backend *b)
 	request_close(b);
 	state_reset(b);
 	log_unmap(&b->log);
+	shared_unmap(&b->inflight.map);
 	gmem_destroy(b->mem);
 	b->mem = NULL;
 	b->features = 0;
@@ -213,7 +213,8 @@ void vhost_backend_destroy(struct vhost_backend *b)
 
 void vhost_backend_check_memory(struct vhost_backend *b)
 {
-	bool lost = (b->mem && gmem_lost(b->mem)) || (b->log.log.bits && guard_lost(b->log.guard));
+	bool lost =
+		(b->mem && gmem_lost(b->mem)) || shared_lost(&b->log.map) || shared_lost(&b->inflight.map);
 
 	if (!lost)
 		return;

@@ -13,7 +13,7 @@
  *
  * so a device's threads never see half a change, and a change costs other ports nothing.
  *
- * A ring runs when it is started (SET_VRING_KICK) and its addresses, size and memory are known. Whether it is
+ * A ring runs when it is started (by a kick) and features, memory, its addresses and size are known. Whether it is
  * enabled is told along: a disabled ring that runs receives nothing and what it sends is taken and discarded.
  *
  * A front-end that breaks the protocol loses its connection, with one log line that says what was wrong and a
@@ -41,9 +41,12 @@
 #define VHOST_F_LOG_ALL                26
 #define VHOST_USER_F_PROTOCOL_FEATURES 30
 
-/* One ring as the device sees it. Constant while published, but for what the owner of vq changes in vq. */
+struct inflight;
+
+/* One ring as the device sees it. Constant while published, but for what its owner changes in vq and inflight. */
 struct vhost_ring {
 	struct virtq vq;
+	struct inflight *inflight; /* NULL: the front-end does not want to know (vhost/inflight.h) */
 	uint16_t idx;
 	bool enabled;
 	bool kick_by_message; /* the front-end kicks by a message: ops->kick() */

@@ -173,22 +173,47 @@ static int memory_restore(
 	return err;
 }
 
-static json_t *log_save(const struct log_map *log, struct parcel *parcel)
+static json_t *map_save(const struct shared_map *map, struct parcel *parcel)
 {
-	return json_pack("{s:I, s:I, s:o}", "size", (json_int_t)log->log.size, "offset",
-		(json_int_t)log->offset, "file", parcel_put(parcel, log->fd));
+	return json_pack("{s:I, s:I, s:o}", "size", (json_int_t)map->size, "offset", (json_int_t)map->offset,
+		"file", parcel_put(parcel, map->fd));
 }
 
-static int log_restore(struct vhost_backend *b, const json_t *o, struct parcel *parcel, struct message *m)
+static int map_restore(
+	struct shared_map *map, const char *what, const json_t *o, struct parcel *parcel, struct message *m)
 {
-	const struct vhost_user_log log = {
+	const struct vhost_user_log piece = {
 		.size = parcel_u64(o, "size", 0), .offset = parcel_u64(o, "offset", 0)};
 	int fd = parcel_take(parcel, json_object_get(o, "file"));
-	int err = fd < 0 ? -EBADF : log_open(&b->log, &log, fd, m);
+	int err = fd < 0 ? -EBADF : shared_map(map, what, fd, &piece, m);
 
 	if (fd >= 0)
 		foreign_close(fd);
 	return err;
+}
+
+static int log_restore(struct vhost_backend *b, const json_t *o, struct parcel *parcel, struct message *m)
+{
+	struct shared_map map;
+	int err = map_restore(&map, "log", o, parcel, m);
+
+	if (err == 0)
+		log_use(&b->log, &map);
+	return err;
+}
+
+static json_t *inflight_save(const struct inflight_map *i, struct parcel *parcel)
+{
+	return json_pack("{s:I, s:I, s:o}", "queue-size", (json_int_t)i->queue_size, "stride",
+		(json_int_t)i->stride, "map", map_save(&i->map, parcel));
+}
+
+static int inflight_restore(
+	struct vhost_backend *b, const json_t *o, struct parcel *parcel, struct message *m)
+{
+	b->inflight.queue_size = (uint32_t)parcel_u64(o, "queue-size", 0);
+	b->inflight.stride = parcel_u64(o, "stride", 0);
+	return map_restore(&b->inflight.map, "inflight area", json_object_get(o, "map"), parcel, m);
 }
 
 /* --- a front-end --- */
@@ -235,7 +260,9 @@ static json_t *front_end_save(const struct vhost_backend *b, uint64_t runs, stru
 	if (b->mem)
 		json_object_set_new(o, "memory", memory_save(b->mem, parcel));
 	if (b->log.log.bits)
-		json_object_set_new(o, "log", log_save(&b->log, parcel));
+		json_object_set_new(o, "log", map_save(&b->log.map, parcel));
+	if (b->inflight.map.at)
+		json_object_set_new(o, "inflight", inflight_save(&b->inflight, parcel));
 	return o;
 }
 
@@ -258,7 +285,8 @@ static int check_offer(const struct vhost_backend *b, struct message *m)
 static int settings_restore(
 	struct vhost_backend *b, const json_t *o, struct parcel *parcel, struct message *m)
 {
-	const json_t *memory = json_object_get(o, "memory"), *log = json_object_get(o, "log");
+	const json_t *memory = json_object_get(o, "memory"), *log = json_object_get(o, "log"),
+		     *inflight = json_object_get(o, "inflight");
 	int err;
 
 	b->owned = parcel_bool(o, "owned", false);
@@ -274,6 +302,8 @@ static int settings_restore(
 		err = memory_restore(b, memory, parcel, m);
 	if (err == 0 && log)
 		err = log_restore(b, log, parcel, m);
+	if (err == 0 && inflight)
+		err = inflight_restore(b, inflight, parcel, m);
 	return err;
 }
 

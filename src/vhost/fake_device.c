@@ -161,7 +161,7 @@ static const struct vhost_device ops = {
 	.load = on_load,
 };
 
-static struct vhost_backend_config make_config(struct fake_device *d)
+static struct vhost_backend_config make_config(struct fake_device *d, bool config_optional)
 {
 	return (struct vhost_backend_config){
 		.path = d->path,
@@ -169,7 +169,7 @@ static struct vhost_backend_config make_config(struct fake_device *d)
 		.features = FAKE_OFFERED,
 		.protocol_features = vhost_protocol_features_by(VHOST_BY_DEVICE),
 		.config_size = FAKE_CONFIG_SIZE,
-		.config_optional = true,
+		.config_optional = config_optional,
 		.n_rings = d->n_rings,
 		.queue_num = d->n_rings / 2,
 		.name = "fake",
@@ -178,7 +178,7 @@ static struct vhost_backend_config make_config(struct fake_device *d)
 	};
 }
 
-static void open_as(struct fake_device *d, uint32_t n_rings, bool server)
+static void open_as(struct fake_device *d, uint32_t n_rings, bool server, bool config_optional)
 {
 	struct vhost_backend_config config;
 
@@ -187,7 +187,7 @@ static void open_as(struct fake_device *d, uint32_t n_rings, bool server)
 	*d = (struct fake_device){.dir = "/tmp/ginnel-test.XXXXXX", .message_fd = -1, .n_rings = n_rings};
 	assert_non_null(mkdtemp(d->dir));
 	snprintf(d->path, sizeof(d->path), "%s/socket", d->dir);
-	config = make_config(d);
+	config = make_config(d, config_optional);
 	config.server = server;
 	assert_int_equal(loop_create(&d->loop), 0);
 	assert_int_equal(vhost_backend_create(&d->backend, d->loop, &config), 0);
@@ -195,12 +195,17 @@ static void open_as(struct fake_device *d, uint32_t n_rings, bool server)
 
 void fake_device_open(struct fake_device *d, uint32_t n_rings)
 {
-	open_as(d, n_rings, true);
+	open_as(d, n_rings, true, false);
 }
 
 void fake_device_open_client(struct fake_device *d, uint32_t n_rings)
 {
-	open_as(d, n_rings, false);
+	open_as(d, n_rings, false, false);
+}
+
+void fake_device_open_optional_config(struct fake_device *d, uint32_t n_rings)
+{
+	open_as(d, n_rings, true, true);
 }
 
 void fake_device_save(struct fake_device *d, struct parcel *arrived)
@@ -226,7 +231,7 @@ void fake_device_restore(
 
 	*d = (struct fake_device){.message_fd = -1, .n_rings = old->n_rings};
 	memcpy(d->path, old->path, sizeof(d->path));
-	config = make_config(d);
+	config = make_config(d, false);
 	config.features = features;
 	assert_int_equal(loop_create(&d->loop), 0);
 	assert_int_equal(vhost_backend_restore(&d->backend, d->loop, &config, arrived->json, arrived), 0);

@@ -51,6 +51,8 @@ void fake_device_save(struct fake_device *d, struct parcel *arrived);
 /* A device that goes on from there, with a loop of its own, and offers these features. */
 void fake_device_restore(
 	struct fake_device *d, const struct fake_device *old, struct parcel *arrived, uint64_t features);
+/* A server, whose front-end may have a configuration space of its own. */
+void fake_device_open_optional_config(struct fake_device *d, uint32_t n_rings);
 /* Checks that nothing is left behind. */
 void fake_device_close(struct fake_device *d);
 

@@ -7,23 +7,11 @@
 #include "os/foreign.h"
 #include "os/thread.h"
 #include "vhost/frontend_private.h"
+#include "vhost/message_table.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <sys/socket.h>
-
-struct request_row {
-	const char *name;
-	uint32_t size;
-	enum vhost_protocol_feature needs;
-	/* 0; -errno and m->why: it is refused; *end: and the connection ends */
-	int (*handle)(struct vhost_frontend *f, struct message *m, bool *end);
-};
-
-static int handle_config_change(struct vhost_frontend *f, struct message *m, bool *end)
-{
-	f->ops->config_changed(f->driver);
-	return 0;
-}
 
 static int check_ring(const struct vhost_frontend *f, struct message *m)
 {
@@ -48,7 +36,7 @@ static int call_ring(int fd)
 }
 
 /* As if the back-end had written to the call descriptor, of which it has a copy and may have made it block. */
-static int handle_vring_call(struct vhost_frontend *f, struct message *m, bool *end)
+static int serve_vring_call(struct vhost_frontend *f, struct message *m, bool *end)
 {
 	int err = check_ring(f, m);
 
@@ -60,7 +48,7 @@ static int handle_vring_call(struct vhost_frontend *f, struct message *m, bool *
 }
 
 /* A ring that broke works again in the next life only. */
-static int handle_vring_err(struct vhost_frontend *f, struct message *m, bool *end)
+static int serve_vring_err(struct vhost_frontend *f, struct message *m, bool *end)
 {
 	int err = check_ring(f, m);
 
@@ -70,38 +58,34 @@ static int handle_vring_err(struct vhost_frontend *f, struct message *m, bool *e
 	return message_refuse(m, -EIO, "back-end reports ring %u as broken", m->payload.state.index);
 }
 
-/* clang-format off */
-static const struct request_row rows[] = {
-	[VHOST_USER_BACKEND_CONFIG_CHANGE_MSG] =
-		{"CONFIG_CHANGE_MSG", 0, VHOST_USER_PROTOCOL_F_CONFIG, handle_config_change},
-	[VHOST_USER_BACKEND_VRING_CALL] =
-		{"VRING_CALL", sizeof(struct vhost_user_ring_state), VHOST_USER_PROTOCOL_F_INBAND_NOTIFICATIONS,
-			handle_vring_call},
-	[VHOST_USER_BACKEND_VRING_ERR] =
-		{"VRING_ERR", sizeof(struct vhost_user_ring_state), VHOST_USER_PROTOCOL_F_INBAND_NOTIFICATIONS,
-			handle_vring_err},
-};
-/* clang-format on */
-
+/* 0; or -errno and m->why: it is refused, and *end says whether the connection ends with it. */
 static int serve(struct vhost_frontend *f, struct message *m, bool *end)
 {
-	uint32_t request = m->header.request;
-	const struct request_row *row =
-		request < ARRAY_LEN(rows) && rows[request].name ? &rows[request] : NULL;
+	int err = message_check(message_backend_row(m->header.request), f->protocol_features, m);
 
-	if (!row)
-		return message_refuse(
-			m, -EOPNOTSUPP, "request %u of the back-end is not known here", request);
-	if (!negotiated(f, row->needs))
-		return message_refuse(m, -EOPNOTSUPP, "%s: %s was not negotiated", row->name,
-			vhost_protocol_feature_name(row->needs));
-	if (m->header.size != row->size)
-		return message_refuse(m, -EMSGSIZE, "%s: payload of %u bytes, expected %u", row->name,
-			m->header.size, row->size);
-	if (m->cargo.n_fds > 0)
-		return message_refuse(m, -EINVAL, "%s: came with %u file descriptors, expected none",
-			row->name, m->cargo.n_fds);
-	return row->handle(f, m, end);
+	if (err)
+		return err;
+	switch (m->header.request) {
+	case VHOST_USER_BACKEND_CONFIG_CHANGE_MSG:
+		f->ops->config_changed(f->driver);
+		return 0;
+	case VHOST_USER_BACKEND_VRING_CALL:
+		return serve_vring_call(f, m, end);
+	case VHOST_USER_BACKEND_VRING_ERR:
+		return serve_vring_err(f, m, end);
+	default:
+		return message_refuse(m, -EOPNOTSUPP, "not served here");
+	}
+}
+
+/* Counted and logged, with the name before the reason. */
+static void refused(struct vhost_frontend *f, const struct message *m, int err)
+{
+	const struct message_row *row = message_backend_row(m->header.request);
+	char why[MESSAGE_WHY_LEN + 32];
+
+	snprintf(why, sizeof(why), "%s: %s", row ? row->name : "unknown request", m->why);
+	frontend_refused(f, err, why);
 }
 
 static int on_message(void *arg, struct message *m)
@@ -116,7 +100,7 @@ static int on_message(void *arg, struct message *m)
 	if (err && end)
 		return err;
 	if (err)
-		frontend_refused(f, err, m->why);
+		refused(f, m, err);
 	if (!(m->header.flags & VHOST_USER_NEED_REPLY) || !negotiated(f, VHOST_USER_PROTOCOL_F_REPLY_ACK))
 		return 0;
 	verdict = err != 0;

@@ -8,6 +8,7 @@
 #include "os/bell.h"
 #include "os/foreign.h"
 #include "vhost/frontend_private.h"
+#include "vhost/message_table.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -27,7 +28,6 @@ struct request {
 };
 
 struct step {
-	const char *name;
 	uint32_t request;
 	uint32_t size;                                  /* of the payload */
 	bool (*wanted)(const struct vhost_frontend *f); /* NULL: always */
@@ -252,32 +252,36 @@ static int answer_barrier(struct vhost_frontend *f, uint64_t features, struct me
 
 /* clang-format off */
 static const struct step steps[] = {
-	{"GET_FEATURES", VHOST_USER_GET_FEATURES, .answer = answer_features},
-	{"GET_PROTOCOL_FEATURES", VHOST_USER_GET_PROTOCOL_FEATURES, .wanted = has_protocol,
-		.answer = answer_protocol_features},
-	{"SET_PROTOCOL_FEATURES", VHOST_USER_SET_PROTOCOL_FEATURES, U64, .wanted = has_protocol,
-		.fill = fill_protocol_features},
-	{"GET_QUEUE_NUM", VHOST_USER_GET_QUEUE_NUM, .wanted = has_mq, .answer = answer_queue_num},
-	{"SET_BACKEND_REQ_FD", VHOST_USER_SET_BACKEND_REQ_FD, .wanted = has_channel, .fill = fill_channel},
-	{"SET_OWNER", VHOST_USER_SET_OWNER, .fill = NULL},
-	{"SET_FEATURES", VHOST_USER_SET_FEATURES, U64, .fill = fill_features},
-	{"SET_STATUS", VHOST_USER_SET_STATUS, U64, .wanted = has_status, .fill = fill_status_features_ok},
-	{"GET_STATUS", VHOST_USER_GET_STATUS, .wanted = has_status, .answer = answer_status},
-	{"SET_MEM_TABLE", VHOST_USER_SET_MEM_TABLE, ONE_REGION, .fill = fill_mem_table},
-	{"GET_FEATURES", VHOST_USER_GET_FEATURES, .wanted = has_no_acks, .answer = answer_barrier},
+	{VHOST_USER_GET_FEATURES, .answer = answer_features},
+	/* some back-ends offer their owner more, ours among them */
+	{.request = VHOST_USER_SET_OWNER},
+	{VHOST_USER_GET_PROTOCOL_FEATURES, .wanted = has_protocol, .answer = answer_protocol_features},
+	{VHOST_USER_SET_PROTOCOL_FEATURES, U64, .wanted = has_protocol, .fill = fill_protocol_features},
+	{VHOST_USER_GET_QUEUE_NUM, .wanted = has_mq, .answer = answer_queue_num},
+	{VHOST_USER_SET_BACKEND_REQ_FD, .wanted = has_channel, .fill = fill_channel},
+	{VHOST_USER_SET_FEATURES, U64, .fill = fill_features},
+	{VHOST_USER_SET_STATUS, U64, .wanted = has_status, .fill = fill_status_features_ok},
+	{VHOST_USER_GET_STATUS, .wanted = has_status, .answer = answer_status},
+	{VHOST_USER_SET_MEM_TABLE, ONE_REGION, .fill = fill_mem_table},
+	{VHOST_USER_GET_FEATURES, .wanted = has_no_acks, .answer = answer_barrier},
 	/* for each ring; DPDK and VPP want the call before the kick */
-	{"SET_VRING_NUM", VHOST_USER_SET_VRING_NUM, STATE, .fill = fill_vring_num},
-	{"SET_VRING_BASE", VHOST_USER_SET_VRING_BASE, STATE, .fill = fill_vring_base},
-	{"SET_VRING_ADDR", VHOST_USER_SET_VRING_ADDR, ADDR, .fill = fill_vring_addr},
-	{"SET_VRING_CALL", VHOST_USER_SET_VRING_CALL, U64, .fill = fill_vring_call},
-	{"SET_VRING_KICK", VHOST_USER_SET_VRING_KICK, U64, .fill = fill_vring_kick, .ring_steps = 5},
+	{VHOST_USER_SET_VRING_NUM, STATE, .fill = fill_vring_num},
+	{VHOST_USER_SET_VRING_BASE, STATE, .fill = fill_vring_base},
+	{VHOST_USER_SET_VRING_ADDR, ADDR, .fill = fill_vring_addr},
+	{VHOST_USER_SET_VRING_CALL, U64, .fill = fill_vring_call},
+	{VHOST_USER_SET_VRING_KICK, U64, .fill = fill_vring_kick, .ring_steps = 5},
 	/* for each ring, once all are there */
-	{"SET_VRING_ENABLE", VHOST_USER_SET_VRING_ENABLE, STATE, .wanted = has_protocol,
-		.fill = fill_vring_enable, .ring_steps = 1},
-	{"SET_STATUS", VHOST_USER_SET_STATUS, U64, .wanted = has_status, .fill = fill_status_driver_ok},
-	{"GET_FEATURES", VHOST_USER_GET_FEATURES, .wanted = has_no_acks, .answer = answer_barrier},
+	{VHOST_USER_SET_VRING_ENABLE, STATE, .wanted = has_protocol, .fill = fill_vring_enable,
+		.ring_steps = 1},
+	{VHOST_USER_SET_STATUS, U64, .wanted = has_status, .fill = fill_status_driver_ok},
+	{VHOST_USER_GET_FEATURES, .wanted = has_no_acks, .answer = answer_barrier},
 };
 /* clang-format on */
+
+static const char *step_name(const struct step *s)
+{
+	return message_row(s->request)->name;
+}
 
 /* Not for SET_PROTOCOL_FEATURES: the back-end may not know yet that acknowledgements are wanted. */
 static bool wants_ack(const struct vhost_frontend *f, const struct step *s)
@@ -297,13 +301,13 @@ static int step_send(struct vhost_frontend *f, const struct step *s, struct mess
 
 	if (err)
 		return err;
-	log_debug("%s: %s, ring %u", f->name, s->name, f->ring);
+	log_debug("%s: %s", f->name, step_name(s));
 	loop_timer_set(f->loop, &f->deadline, loop_now(f->loop) + f->deadline_ns);
 	f->awaiting = s->answer || ack;
 	err = conn_send(&f->conn, &header, &r.payload, &r.fd, r.fd < 0 ? 0 : 1);
 	if (r.fd_ours)
 		foreign_close(r.fd);
-	return err ? message_refuse(m, err, "cannot send %s: %s", s->name, strerror(-err)) : 0;
+	return err ? message_refuse(m, err, "cannot send %s: %s", step_name(s), strerror(-err)) : 0;
 }
 
 static void step_done(struct vhost_frontend *f)
@@ -370,12 +374,12 @@ static int check_answer(const struct vhost_frontend *f, struct message *m)
 			message_name(m->header.request, name, sizeof(name)));
 	if (m->header.size != sizeof(m->payload.u64))
 		return message_refuse(
-			m, -EMSGSIZE, "back-end answers %s with %u bytes", s->name, m->header.size);
+			m, -EMSGSIZE, "back-end answers %s with %u bytes", step_name(s), m->header.size);
 	if (m->cargo.n_fds > 0)
-		return message_refuse(
-			m, -EPROTO, "back-end answers %s with %u file descriptors", s->name, m->cargo.n_fds);
+		return message_refuse(m, -EPROTO, "back-end answers %s with %u file descriptors",
+			step_name(s), m->cargo.n_fds);
 	if (!s->answer && m->payload.u64 != 0)
-		return message_refuse(m, -EREMOTEIO, "back-end refuses %s", s->name);
+		return message_refuse(m, -EREMOTEIO, "back-end refuses %s", step_name(s));
 	return 0;
 }
 
@@ -393,5 +397,5 @@ int steps_answer(struct vhost_frontend *f, struct message *m)
 
 const char *steps_now(const struct vhost_frontend *f)
 {
-	return f->connected && f->step < ARRAY_LEN(steps) ? steps[f->step].name : NULL;
+	return f->connected && f->step < ARRAY_LEN(steps) ? step_name(&steps[f->step]) : NULL;
 }

@@ -43,8 +43,7 @@ int message_take_fd(struct message *m)
 	return fd;
 }
 
-/* All that can be said before the payload is looked at. */
-static int message_check(const struct vhost_backend *b, const struct message_row *row, struct message *m)
+int message_check(const struct message_row *row, uint64_t protocol_features, struct message *m)
 {
 	uint32_t size = m->header.size, n_fds = m->cargo.n_fds;
 
@@ -52,7 +51,7 @@ static int message_check(const struct vhost_backend *b, const struct message_row
 		return message_refuse(m, -EOPNOTSUPP, "not known here, and was not offered");
 	if (row->why)
 		return message_refuse(m, -EOPNOTSUPP, "%s", row->why);
-	if (row->needs != MESSAGE_ALWAYS && !(b->protocol_features & BIT(row->needs)))
+	if (row->needs != MESSAGE_ALWAYS && !(protocol_features & BIT(row->needs)))
 		return message_refuse(m, -EOPNOTSUPP, "%s was not negotiated",
 			vhost_protocol_feature_name((unsigned)row->needs));
 	if (size < row->size_min || size > row->size_max)
@@ -119,7 +118,7 @@ int message_handle(struct vhost_backend *b, struct message *m)
 		message_name(m->header.request, name, sizeof(name)), m->header.size, m->cargo.n_fds);
 	m->reply_size = row ? row->reply_size : 0;
 	m->reply_fd = -1;
-	err = message_check(b, row, m);
+	err = message_check(row, b->protocol_features, m);
 	if (err == 0)
 		err = row->handle(b, m);
 	err = message_answer(b, row, m, err);

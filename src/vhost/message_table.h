@@ -31,4 +31,7 @@ const struct message_row *message_row(uint32_t request);
 /* What a back-end sends (enum vhost_user_backend_request); NULL as above. */
 const struct message_row *message_backend_row(uint32_t request);
 
+/* All that can be said of a message before its payload is looked at; row may be NULL. 0, or -errno and m->why. */
+int message_check(const struct message_row *row, uint64_t protocol_features, struct message *m);
+
 #endif

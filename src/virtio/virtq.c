@@ -68,6 +68,8 @@ uint32_t virtq_stop(struct virtq *q)
 {
 	uint32_t base;
 
+	if (q->size == 0)
+		return 0;
 	/* taken away in the middle of a turn, the owner could not; a start calls the guest */
 	virtq_publish(q);
 	base = q->packed ? virtq_packed_base(q) : q->next_avail;

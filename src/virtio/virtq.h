@@ -12,8 +12,7 @@
  * What virtq_push() returns becomes visible together, by one store in virtq_flush(): of the index in a split ring, and
  * in a packed one of the first used descriptor, since the guest reads them in order.
  *
- * A place in a packed ring is a slot and the parity of the lap. It is kept as one number that counts slots over two
- * laps, 0 to 2 * size - 1; the ring's wrap counter is 1 in the first of them.
+ * Places in a packed ring: virtio/packed.h.
  *
  * Threads: one owner at a time. While the queue is started that is the worker (or whoever holds the port's
  * transmit lock); while it is stopped, control.
@@ -143,7 +142,7 @@ struct virtq_setup {
  * queue's work; counters survive a restart.
  */
 int virtq_start(struct virtq *q, const struct gmem *mem, const struct virtq_setup *setup, const char **why);
-/* The owner has let go of the queue: what it pushed is flushed. Returns the base at which to go on. */
+/* The owner has let go of the queue: what it pushed is flushed. Returns the base at which to go on; 0 if stopped. */
 uint32_t virtq_stop(struct virtq *q);
 
 /* Marks the queue broken; the first reason stays. Rings err. Always returns -EPROTO. */

@@ -3,28 +3,6 @@
 
 #include <stddef.h>
 
-/* virtio 1.2, 2.8: alignment of the ring and of both event areas. */
-#define RING_ALIGN  16
-#define EVENT_ALIGN 4
-
-#define WRAP_BIT (1u << VRING_PACKED_EVENT_F_WRAP_CTR)
-
-/* --- places as the driver and the front-end write them: a slot, and the wrap counter above it --- */
-
-static uint16_t off_wrap(const struct virtq *q, uint32_t place)
-{
-	return (uint16_t)(virtq_slot(q, place) | (virtq_wrap(q, place) ? WRAP_BIT : 0));
-}
-
-/* False: there is no such slot. */
-static bool place_of(const struct virtq *q, uint16_t off_wrap, uint16_t *place)
-{
-	uint32_t slot = off_wrap & (WRAP_BIT - 1);
-
-	*place = (uint16_t)(off_wrap & WRAP_BIT ? slot : slot + q->size);
-	return slot < q->size;
-}
-
 /* --- start and stop --- */
 
 /*
@@ -35,7 +13,7 @@ static bool place_of(const struct virtq *q, uint16_t off_wrap, uint16_t *place)
  *    took. A place of return that really is slot 0 of an even lap looks the same, and could only be meant by a
  *    back-end that stops with buffers in its hands.
  *  - Nothing at all: User-Mode-Linux for a new ring, and rightly for one that has done an odd number of laps and not a
- *    slot more. Here it counts as new; if it is not, the ring's own words say so (virtq_recover()).
+ *    slot more. It counts as new unless the ring itself says the other (virtq_recover()).
  *
  * What we said ourselves when the ring stopped (it is not fresh then) is complete and taken as it is.
  */
@@ -45,22 +23,24 @@ static uint32_t complete_base(const struct virtq_setup *setup)
 
 	if (!setup->fresh || setup->base > 0xffff)
 		return setup->base;
-	return low == 0 ? (WRAP_BIT << 16 | WRAP_BIT) : (low << 16 | low);
+	return low == 0 ? (PACKED_WRAP_BIT << 16 | PACKED_WRAP_BIT) : (low << 16 | low);
 }
 
 static bool take_base(struct virtq *q, const struct virtq_setup *setup)
 {
 	uint32_t base = complete_base(setup);
 
-	if (!place_of(q, (uint16_t)base, &q->next_avail) ||
-		!place_of(q, (uint16_t)(base >> 16), &q->next_used))
+	if (!packed_place_of(q->size, (uint16_t)base, &q->next_avail) ||
+		!packed_place_of(q->size, (uint16_t)(base >> 16), &q->next_used))
 		return false;
 	if (setup->fresh) { /* what was taken and not returned is taken again */
-		q->next_used = virtq_recover(q, q->next_used);
+		uint16_t alias = setup->base == 0 ? q->size : q->next_used;
+
+		q->next_used = virtq_recover(q, q->next_used, alias);
 		q->next_avail = q->next_used;
 	}
 	q->flushed_used = q->next_used;
-	return true;
+	return virtq_distance(q, q->next_used, q->next_avail) <= q->size;
 }
 
 const char *virtq_packed_start(struct virtq *q, const struct virtq_setup *setup)
@@ -69,22 +49,24 @@ const char *virtq_packed_start(struct virtq *q, const struct virtq_setup *setup)
 
 	if (size == 0 || size > VIRTQ_MAX_SIZE)
 		return "queue size is not 1 to 32768";
-	q->slots = virtq_part(q->mem, setup->desc_uaddr, size * sizeof(struct vring_packed_desc), RING_ALIGN);
-	q->driver_event =
-		virtq_part(q->mem, setup->avail_uaddr, sizeof(struct vring_packed_desc_event), EVENT_ALIGN);
-	q->device_event =
-		virtq_part(q->mem, setup->used_uaddr, sizeof(struct vring_packed_desc_event), EVENT_ALIGN);
+	q->slots = virtq_part(
+		q->mem, setup->desc_uaddr, size * sizeof(struct vring_packed_desc), PACKED_RING_ALIGN);
+	q->driver_event = virtq_part(
+		q->mem, setup->avail_uaddr, sizeof(struct vring_packed_desc_event), PACKED_EVENT_ALIGN);
+	q->device_event = virtq_part(
+		q->mem, setup->used_uaddr, sizeof(struct vring_packed_desc_event), PACKED_EVENT_ALIGN);
 	if (!q->slots || !q->driver_event || !q->device_event)
 		return "ring lies outside the guest's memory or is misaligned";
 	q->size = (uint16_t)size;
 	q->log_slots_gpa = gmem_gpa_of(q->mem, q->slots);
 	q->log_event_gpa = gmem_gpa_of(q->mem, q->device_event);
-	return take_base(q, setup) ? NULL : "base names a slot beyond the ring";
+	return take_base(q, setup) ? NULL : "base names a slot beyond the ring, or more slots than it has";
 }
 
 uint32_t virtq_packed_base(const struct virtq *q)
 {
-	return off_wrap(q, q->next_avail) | (uint32_t)off_wrap(q, q->next_used) << 16;
+	return packed_off_wrap(q->size, q->next_avail) | (uint32_t)packed_off_wrap(q->size, q->next_used)
+								 << 16;
 }
 
 /* --- taking --- */
@@ -94,8 +76,8 @@ static inline struct virtq_desc desc_of(struct virtq_words words)
 	return (struct virtq_desc){
 		.addr = words.addr,
 		.len = (uint32_t)words.rest,
-		.link = virtq_id_of(words.rest),
-		.flags = virtq_flags_of(words.rest),
+		.link = packed_id_of(words.rest),
+		.flags = packed_flags_of(words.rest),
 	};
 }
 
@@ -119,7 +101,7 @@ static inline bool is_open(const struct virtq *q)
 
 uint32_t virtq_packed_available(struct virtq *q, uint32_t wanted)
 {
-	if (!is_open(q) || !virtq_is_avail(words_at(q, q->next_avail).rest, virtq_wrap(q, q->next_avail)))
+	if (!is_open(q) || !packed_is_avail(words_at(q, q->next_avail).rest, virtq_wrap(q, q->next_avail)))
 		return 0;
 	return wanted;
 }
@@ -144,11 +126,21 @@ static int walk_indirect(struct virtq *q, struct virtq_chain *c, const struct vi
 }
 
 /*
+ * Slots that the driver may have filled since we took the last ones. It must not touch those whose return it has not
+ * seen; one that does would have us take more than a ring full, and places would mean nothing any more.
+ */
+static inline uint32_t slots_open(const struct virtq *q)
+{
+	return q->size - virtq_distance(q, q->flushed_used, q->next_avail);
+}
+
+/*
  * Follows a chain slot by slot to its last descriptor, which has the buffer's id. When the pieces are too few it is
  * followed all the same: whoever skips it must know where it ends.
  */
 static int walk(struct virtq *q, struct virtq_chain *c, uint32_t place, struct virtq_desc d)
 {
+	uint32_t open = slots_open(q);
 	bool full = false;
 
 	for (uint32_t n = 1;; n++) {
@@ -165,7 +157,7 @@ static int walk(struct virtq *q, struct virtq_chain *c, uint32_t place, struct v
 			c->buffer = (struct virtq_buffer){.id = d.link, .slots = (uint16_t)n};
 			return full ? -ENOSPC : VIRTQ_OK;
 		}
-		if (unlikely(n == q->size))
+		if (unlikely(n == open))
 			return VIRTQ_CHAIN_LOOP;
 		if (unlikely(n == VIRTQ_MAX_CHAIN))
 			return VIRTQ_CHAIN_LONG;
@@ -184,8 +176,10 @@ int virtq_packed_pop(struct virtq *q, struct virtq_chain *c)
 	if (!is_open(q))
 		return 0;
 	words = words_at(q, place);
-	if (!virtq_is_avail(words.rest, virtq_wrap(q, place)))
+	if (!packed_is_avail(words.rest, virtq_wrap(q, place)))
 		return 0;
+	if (unlikely(slots_open(q) == 0))
+		return virtq_break(q, VIRTQ_AVAIL_JUMPED);
 	virtq_chain_reset(c);
 	d = desc_of(words);
 	if (likely(!(d.flags & (VRING_DESC_F_NEXT | VRING_DESC_F_INDIRECT)))) {
@@ -249,28 +243,14 @@ void virtq_packed_show(struct virtq *q)
 
 /* --- notification --- */
 
-/* An event area is one word: off_wrap, and flags above it. Both sides read it whole. */
-static uint32_t *event_word(struct vring_packed_desc_event *event)
-{
-	return (uint32_t *)(void *)event;
-}
-
-/* Was the descriptor used at which the guest wants to be called? (virtio 1.2, 2.8.10) What makes no sense is a yes. */
 bool virtq_packed_wants_call(const struct virtq *q, uint16_t old, uint16_t new)
 {
-	uint32_t event = __atomic_load_n(event_word(q->driver_event), __ATOMIC_RELAXED);
-	uint16_t flags = event >> 16 & 3, place;
-
-	if (flags == VRING_PACKED_EVENT_FLAG_DISABLE)
-		return false;
-	if (flags != VRING_PACKED_EVENT_FLAG_DESC || !q->event_idx || !place_of(q, (uint16_t)event, &place))
-		return true;
-	return virtq_distance(q, old, place) < virtq_distance(q, old, new);
+	return packed_event_wanted(q->size, packed_event_load(q->driver_event), q->event_idx, old, new);
 }
 
 static void put_event(struct virtq *q, uint16_t off_wrap, uint16_t flags)
 {
-	__atomic_store_n(event_word(q->device_event), off_wrap | (uint32_t)flags << 16, __ATOMIC_RELAXED);
+	packed_event_store(q->device_event, off_wrap, flags);
 	if (unlikely(q->log != NULL))
 		dirty_log_mark(q->log, q->log_event_gpa, sizeof(struct vring_packed_desc_event));
 }
@@ -278,7 +258,7 @@ static void put_event(struct virtq *q, uint16_t off_wrap, uint16_t flags)
 void virtq_packed_arm(struct virtq *q)
 {
 	if (q->event_idx)
-		put_event(q, off_wrap(q, q->next_avail), VRING_PACKED_EVENT_FLAG_DESC);
+		put_event(q, packed_off_wrap(q->size, q->next_avail), VRING_PACKED_EVENT_FLAG_DESC);
 	else
 		put_event(q, 0, VRING_PACKED_EVENT_FLAG_ENABLE);
 }

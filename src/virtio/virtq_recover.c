@@ -15,8 +15,10 @@
  *  - Only the first slot of a chain is overwritten when it is used: the others go on looking available. A chain ends
  *    at a descriptor without NEXT, and that one has the buffer's id, which the used descriptor has, too. So the slots
  *    that follow a used one belong to it if they are a chain's end with its id. The same is to be seen if a chain of
- *    one slot was used and the driver took its id for the next chain at once, as it does while little goes on; it is
- *    believed of a ring in which no other chain left such slots. Where both may be, base decides if it names one.
+ *    one slot was used and the driver took its id for the next chain at once, as it does while little goes on; that is
+ *    believed unless there are other signs of chains in the ring. Nor can one tell in a ring without any used
+ *    descriptor, whose first slots may be the rest of a chain that the driver has begun to overwrite. Where both may
+ *    be, base decides if it names one.
  *  - Used descriptors become visible by the first of them, written last. Whoever dies before leaves used ones behind an
  *    available one, for which the driver waits; when it comes, the driver takes the others as well. It is used now,
  *    with nothing written: at worst the guest loses a frame.
@@ -33,17 +35,17 @@ static uint64_t rest_at(const struct virtq *q, uint32_t place)
 
 static bool is_avail_at(const struct virtq *q, uint32_t place)
 {
-	return virtq_is_avail(rest_at(q, place), virtq_wrap(q, place));
+	return packed_is_avail(rest_at(q, place), virtq_wrap(q, place));
 }
 
 /* The place the driver fills next: where AVAIL changes, or slot 0 of a new lap if it does not. */
 static bool find_driver(const struct virtq *q, uint16_t *place)
 {
-	bool first = virtq_flags_of(rest_at(q, 0)) & VIRTQ_AVAIL;
+	bool first = packed_flags_of(rest_at(q, 0)) & PACKED_AVAIL;
 	uint32_t change = 0;
 
 	for (uint32_t i = 1; i < q->size; i++) {
-		bool same = first == !!(virtq_flags_of(rest_at(q, i)) & VIRTQ_AVAIL);
+		bool same = first == !!(packed_flags_of(rest_at(q, i)) & PACKED_AVAIL);
 
 		if (change == 0 && !same)
 			change = i;
@@ -60,8 +62,8 @@ static uint32_t chain_slots(const struct virtq *q, uint32_t place, uint32_t max,
 	for (uint32_t n = 1;; n++) {
 		uint64_t rest = rest_at(q, place);
 
-		*id = virtq_id_of(rest);
-		if (n == max || !(virtq_flags_of(rest) & VRING_DESC_F_NEXT))
+		*id = packed_id_of(rest);
+		if (n == max || !(packed_flags_of(rest) & VRING_DESC_F_NEXT))
 			return n;
 		place = virtq_forward(q, place, 1);
 	}
@@ -76,7 +78,7 @@ static void finish(struct virtq *q, uint32_t place, uint16_t id)
 	uint64_t *at = virtq_rest_at(q, place), rest = rest_at(q, place);
 	bool wrap = virtq_wrap(q, place);
 
-	if (!virtq_is_avail(rest, wrap))
+	if (!packed_is_avail(rest, wrap))
 		return;
 	__atomic_compare_exchange_n(
 		at, &rest, virtq_used_rest(wrap, id, 0), false, __ATOMIC_RELEASE, __ATOMIC_RELAXED);
@@ -106,27 +108,39 @@ static bool finish_older(struct virtq *q, uint32_t from, uint32_t newest_used)
 	return found;
 }
 
-uint16_t virtq_recover(struct virtq *q, uint16_t base)
+/* Is this the id that a used descriptor names? One that was never written has id 0 as well, and is none. */
+static bool names(const struct virtq *q, uint32_t used_place, uint16_t id)
+{
+	uint64_t rest = rest_at(q, used_place);
+	uint64_t addr = __atomic_load_n(&q->slots[virtq_slot(q, used_place)].addr, __ATOMIC_RELAXED);
+
+	return packed_id_of(rest) == id && (rest != 0 || addr != 0);
+}
+
+uint16_t virtq_recover(struct virtq *q, uint16_t base, uint16_t alias)
 {
 	uint32_t open = 0, tail = 0;
-	uint16_t driver, newest_used, next, id;
-	bool chains;
+	uint16_t driver, next, behind_tail, id = 0;
+	bool chains = false;
 
 	if (!find_driver(q, &driver))
 		return base;
 	while (open < q->size && is_avail_at(q, virtq_back(q, driver, open + 1)))
 		open++;
 	next = virtq_back(q, driver, open);
-	if (open == q->size)
-		return next;
-	newest_used = virtq_back(q, next, 1);
-	chains = finish_older(q, virtq_back(q, driver, q->size), newest_used);
-	if (open > 0) {
+	if (open > 0)
 		tail = chain_slots(q, next, open, &id);
-		if (id != virtq_id_of(rest_at(q, newest_used)))
+	if (open < q->size) {
+		uint16_t newest_used = virtq_back(q, next, 1);
+
+		chains = finish_older(q, virtq_back(q, driver, q->size), newest_used) || tail > 1;
+		if (!names(q, newest_used, id))
 			tail = 0;
 	}
-	if (base == next || tail == 0)
+	behind_tail = virtq_forward(q, next, tail);
+	if (next == base || next == alias)
 		return next;
-	return chains || base == virtq_forward(q, next, tail) ? virtq_forward(q, next, tail) : next;
+	if (behind_tail == base || behind_tail == alias)
+		return behind_tail;
+	return chains ? behind_tail : next;
 }

@@ -1,43 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "virtio/virtq.h"
-
-#include "base/random.h"
-#include "base/test.h"
-
-#include <errno.h>
-#include <string.h>
-#include <sys/eventfd.h>
-#include <sys/mman.h>
-#include <unistd.h>
-
-/*
- * The guest's memory: two regions side by side for the guest, mapped apart by us.
- *
- *	LOW   rings, indirect tables           HIGH   buffers, one page each
- */
-#define LOW      0x10000ull
-#define HIGH     0x20000ull
-#define HALF     0x10000ull
-#define UADDR    0x500000000000ull
-#define SIZE     8u
-#define AVAIL    (LOW + 0x1000)
-#define USED     (LOW + 0x2000)
-#define TABLE    (LOW + 0x3000)
-#define BUF(i)   (HIGH + (i)*0x1000ull)
-#define FEATURES (1ull << VIRTIO_RING_F_INDIRECT_DESC | 1ull << VIRTIO_RING_F_EVENT_IDX)
-
-struct bed {
-	int memfd;
-	uint8_t *low, *high;
-	struct gmem *mem;
-	struct virtq q;
-	struct virtq_setup setup;
-	struct virtq_seg segs[64];
-	struct virtq_chain chain;
-	int call_fd, err_fd;
-	uint8_t bits[64];
-	struct dirty_log log;
-};
+#include "virtio/virtq_bed.h"
 
 static struct vring_desc *table_at(struct bed *b, uint64_t gpa)
 {
@@ -69,40 +31,8 @@ static void start(struct bed *b, uint64_t features, uint16_t at)
 
 static void bed_open(struct bed *b)
 {
-	struct gmem_spec specs[2] = {
-		{.gpa = LOW, .size = HALF, .uaddr = UADDR + LOW},
-		{.gpa = HIGH, .size = HALF, .uaddr = UADDR + HIGH, .offset = HALF},
-	};
-	char why[100];
-
-	memset(b, 0, sizeof(*b));
-	b->memfd = memfd_create("virtq test", MFD_CLOEXEC);
-	assert_int_equal(ftruncate(b->memfd, 2 * HALF), 0);
-	b->low = mmap(NULL, 2 * HALF, PROT_READ | PROT_WRITE, MAP_SHARED, b->memfd, 0);
-	assert_true(b->low != MAP_FAILED);
-	b->high = b->low + HALF;
-	specs[0].fd = b->memfd;
-	specs[1].fd = b->memfd;
-	assert_int_equal(gmem_create(&b->mem, specs, 2, why, sizeof(why)), 0);
-	b->call_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	b->err_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	b->chain = (struct virtq_chain){.segs = b->segs, .max = 64};
-	b->setup = (struct virtq_setup){.size = SIZE,
-		.desc_uaddr = UADDR + LOW,
-		.avail_uaddr = UADDR + AVAIL,
-		.used_uaddr = UADDR + USED,
-		.call = bell_eventfd(b->call_fd),
-		.err = bell_eventfd(b->err_fd)};
+	bed_map(b);
 	start(b, FEATURES, 0);
-}
-
-static void bed_close(struct bed *b)
-{
-	gmem_destroy(b->mem);
-	munmap(b->low, 2 * HALF);
-	close(b->memfd);
-	close(b->call_fd);
-	close(b->err_fd);
 }
 
 /* The guest's driver. */
@@ -124,13 +54,6 @@ static void offer_one(struct bed *b, uint16_t head, uint16_t flags)
 {
 	desc(b, head, (struct vring_desc){.addr = BUF(head), .len = 100, .flags = flags});
 	offer(b, head);
-}
-
-static uint64_t events(int fd)
-{
-	uint64_t n = 0;
-
-	return read(fd, &n, sizeof(n)) == sizeof(n) ? n : 0;
 }
 
 /* What was offered breaks the queue, for this reason, for good. */
@@ -256,6 +179,31 @@ TEST(an_indirect_table_is_followed)
 	assert_int_equal(virtq_pop(&b.q, &b.chain), 1);
 	assert_int_equal(b.chain.n_read, 21);
 	assert_int_equal(b.chain.read_len, 25);
+	bed_close(&b);
+}
+
+/* The second entry lies in both regions, half and half; the third is the first of the upper one. */
+TEST(an_indirect_table_over_two_regions_is_followed)
+{
+	static const uint64_t at = HIGH - 24;
+	struct vring_desc table[4];
+	struct bed b;
+
+	bed_open(&b);
+	for (uint16_t i = 0; i < 4; i++)
+		table[i] = (struct vring_desc){.addr = BUF(3 + i),
+			.len = 10u + i,
+			.flags = i < 3 ? VRING_DESC_F_NEXT : 0,
+			.next = (uint16_t)(i + 1)};
+	memcpy(b.low + (at - LOW), table, sizeof(table)); /* the file is one piece */
+	desc(&b, 2, (struct vring_desc){.addr = at, .len = sizeof(table), .flags = VRING_DESC_F_INDIRECT});
+	offer(&b, 2);
+	assert_int_equal(virtq_pop(&b.q, &b.chain), 1);
+	assert_int_equal(b.chain.n_read, 4);
+	for (uint32_t i = 0; i < 4; i++) {
+		assert_int_equal(b.segs[i].len, 10 + i);
+		assert_int_equal(gmem_gpa_of(b.mem, b.segs[i].addr), BUF(3 + i));
+	}
 	bed_close(&b);
 }
 
@@ -776,20 +724,6 @@ TEST(sizes_that_no_split_ring_has_do_not_start)
 
 /* --- dirty log --- */
 
-/* A migration begins, with nothing logged so far. */
-static uint8_t *log_on(struct bed *b)
-{
-	memset(b->bits, 0, sizeof(b->bits));
-	b->log = (struct dirty_log){.bits = b->bits, .size = sizeof(b->bits)};
-	b->q.log = &b->log;
-	return b->bits;
-}
-
-static bool is_dirty(const uint8_t *bits, uint64_t gpa)
-{
-	return bits[gpa / 4096 / 8] & 1u << (gpa / 4096 % 8);
-}
-
 TEST(written_pages_are_logged_up_to_the_length_written)
 {
 	uint8_t *bits;
@@ -890,6 +824,7 @@ TEST(what_lies_beyond_the_log_is_not_logged)
 TESTS(cmocka_unit_test(buffers_are_taken_in_order_and_returned), cmocka_unit_test(rings_and_indexes_wrap),
 	cmocka_unit_test(a_chain_is_taken_whole_readable_before_writable),
 	cmocka_unit_test(an_indirect_table_is_followed),
+	cmocka_unit_test(an_indirect_table_over_two_regions_is_followed),
 	cmocka_unit_test(a_buffer_over_two_regions_comes_in_two_pieces),
 	cmocka_unit_test(a_chain_with_more_pieces_than_fit_is_left_where_it_is),
 	cmocka_unit_test(buffers_given_back_are_taken_again),

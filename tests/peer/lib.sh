@@ -4,6 +4,8 @@
 # lib - the switch, and what the peer tests ask of guests that it connects. In the run directory:
 #   switch         the daemon's name as a process, startup its command file, api its control socket
 #   port0, port1…  the vhost-user sockets; port N is VirtualEthernet0/0/N
+#
+# What a test measured it prints as a line of its own, see result(). Everything else is for people.
 # shellcheck source=tests/guest/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../guest/lib.sh"
 
@@ -62,6 +64,13 @@ counter_since() {
 # expect WHAT LEFT OPERATOR RIGHT: numbers, as test compares them
 expect() {
 	test "$2" "$3" "$4" || fail "$1: $2, expected $3 $4"
+}
+
+# result WHAT VALUE UNIT: prints "RESULT TEST/WHAT VALUE UNIT", which a report can take apart at its blanks. TEST is the
+# script's name; WHAT has lower-case letters, digits, and dashes or slashes between, and comes once in a run; VALUE is a
+# decimal number; UNIT is one word, e.g. ms, packets, MB/s.
+result() {
+	echo "RESULT $(basename "$0")/$1 $2 $3"
 }
 
 # --- between guests ---

@@ -105,6 +105,8 @@ TEST(a_broken_ring_works_again_after_a_new_connection)
 {
 	struct guest_queue *q = &sim.guest[0].queues[GUEST_TX];
 
+	if (guest_packed_wanted())
+		skip(); /* there is no index to spoil */
 	begin(SIM_RING_FEATURES);
 	guest_post_n(&sim.guest[1], 4, 2000);
 	guest_raw_avail_idx(&sim.guest[0], GUEST_TX, (uint16_t)(q->next_avail + 1000));
