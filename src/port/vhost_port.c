@@ -226,14 +226,18 @@ static int vhost_get_config(void *device, uint32_t offset, uint32_t len, uint8_t
 	return 0;
 }
 
+/* The control ring is looked at with the first queue, which may not have been started. */
 static void vhost_kick(void *device, uint32_t idx)
 {
 	struct vhost_port *vp = device;
+	struct waker *waker = NULL;
 
 	if (idx == vp->ctrl_idx)
-		waker_wake(vp->port.rx_waker[0]);
+		waker = vp->port.rx_waker[0];
 	else if (idx % 2 == 1)
-		waker_wake(vp->port.rx_waker[idx / 2]);
+		waker = vp->port.rx_waker[idx / 2];
+	if (waker)
+		waker_wake(waker);
 }
 
 static const struct vhost_device device_ops = {
