@@ -40,7 +40,7 @@ static bool take_base(struct virtq *q, const struct virtq_setup *setup)
 		q->next_avail = q->next_used;
 	}
 	q->flushed_used = q->next_used;
-	return true;
+	return virtq_distance(q, q->next_used, q->next_avail) <= q->size;
 }
 
 const char *virtq_packed_start(struct virtq *q, const struct virtq_setup *setup)
@@ -60,7 +60,7 @@ const char *virtq_packed_start(struct virtq *q, const struct virtq_setup *setup)
 	q->size = (uint16_t)size;
 	q->log_slots_gpa = gmem_gpa_of(q->mem, q->slots);
 	q->log_event_gpa = gmem_gpa_of(q->mem, q->device_event);
-	return take_base(q, setup) ? NULL : "base names a slot beyond the ring";
+	return take_base(q, setup) ? NULL : "base names a slot beyond the ring, or more slots than it has";
 }
 
 uint32_t virtq_packed_base(const struct virtq *q)
@@ -126,11 +126,21 @@ static int walk_indirect(struct virtq *q, struct virtq_chain *c, const struct vi
 }
 
 /*
+ * Slots that the driver may have filled since we took the last ones. It must not touch those whose return it has not
+ * seen; one that does would have us take more than a ring full, and places would mean nothing any more.
+ */
+static inline uint32_t slots_open(const struct virtq *q)
+{
+	return q->size - virtq_distance(q, q->flushed_used, q->next_avail);
+}
+
+/*
  * Follows a chain slot by slot to its last descriptor, which has the buffer's id. When the pieces are too few it is
  * followed all the same: whoever skips it must know where it ends.
  */
 static int walk(struct virtq *q, struct virtq_chain *c, uint32_t place, struct virtq_desc d)
 {
+	uint32_t open = slots_open(q);
 	bool full = false;
 
 	for (uint32_t n = 1;; n++) {
@@ -147,7 +157,7 @@ static int walk(struct virtq *q, struct virtq_chain *c, uint32_t place, struct v
 			c->buffer = (struct virtq_buffer){.id = d.link, .slots = (uint16_t)n};
 			return full ? -ENOSPC : VIRTQ_OK;
 		}
-		if (unlikely(n == q->size))
+		if (unlikely(n == open))
 			return VIRTQ_CHAIN_LOOP;
 		if (unlikely(n == VIRTQ_MAX_CHAIN))
 			return VIRTQ_CHAIN_LONG;
@@ -168,6 +178,8 @@ int virtq_packed_pop(struct virtq *q, struct virtq_chain *c)
 	words = words_at(q, place);
 	if (!packed_is_avail(words.rest, virtq_wrap(q, place)))
 		return 0;
+	if (unlikely(slots_open(q) == 0))
+		return virtq_break(q, VIRTQ_AVAIL_JUMPED);
 	virtq_chain_reset(c);
 	d = desc_of(words);
 	if (likely(!(d.flags & (VRING_DESC_F_NEXT | VRING_DESC_F_INDIRECT)))) {

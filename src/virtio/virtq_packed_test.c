@@ -287,6 +287,39 @@ TEST(a_chain_as_long_as_the_ring_is_no_loop)
 	bed_close(&b.bed);
 }
 
+/* A driver that reuses slots while we have them could have us count over any number of laps. */
+TEST(slots_that_are_available_again_before_they_are_used_break_the_queue)
+{
+	struct packed_bed b;
+
+	packed_open(&b);
+	packed_restart(&b, FEATURES, 1, 0);
+	put_one(&b, 1, 0);
+	assert_int_equal(pop(&b), 1);
+	put_one(&b, 1, 0);
+	assert_int_equal(pop(&b), -EPROTO);
+	assert_int_equal(b.bed.q.error, VIRTQ_AVAIL_JUMPED);
+	virtq_unpop(&b.bed.q, 1);
+	assert_int_equal(virtq_stop(&b.bed.q), NEW_RING);
+	bed_close(&b.bed);
+}
+
+TEST(a_chain_into_slots_that_were_taken_breaks_the_queue)
+{
+	struct packed_bed b;
+
+	packed_open(&b);
+	packed_restart(&b, FEATURES, 4, 0);
+	for (uint16_t i = 0; i < 3; i++) {
+		put_one(&b, i, 0);
+		pop_push(&b, 0);
+	}
+	put(&b, BUF(0), 1, 3, NEXT);
+	put(&b, BUF(0), 1, 3, 0);
+	check_breaks(&b, VIRTQ_CHAIN_LOOP);
+	bed_close(&b.bed);
+}
+
 /* A chain that goes on where the driver put nothing takes what lies there, within memory and the ring. */
 TEST(a_chain_that_leads_into_free_slots_does_no_harm)
 {
@@ -705,6 +738,8 @@ TESTS(cmocka_unit_test(buffers_are_taken_in_order_and_returned_together),
 	cmocka_unit_test(ids_beyond_the_ring_and_the_same_id_twice_are_given_back_as_they_are),
 	cmocka_unit_test(a_chain_around_the_whole_ring_breaks_the_queue),
 	cmocka_unit_test(a_chain_as_long_as_the_ring_is_no_loop),
+	cmocka_unit_test(slots_that_are_available_again_before_they_are_used_break_the_queue),
+	cmocka_unit_test(a_chain_into_slots_that_were_taken_breaks_the_queue),
 	cmocka_unit_test(a_chain_that_leads_into_free_slots_does_no_harm),
 	cmocka_unit_test(a_chain_longer_than_we_follow_breaks_the_queue),
 	cmocka_unit_test(malformed_indirect_tables_break_the_queue),

@@ -43,15 +43,18 @@ struct virtq_table {
 int virtq_table_open(struct virtq *q, struct virtq_table *t, const struct virtq_desc *d);
 struct virtq_words virtq_table_read_slow(const struct virtq *q, const struct virtq_table *t, uint32_t i);
 
+static inline struct virtq_words virtq_words_read(const struct virtq_words *words)
+{
+	return (struct virtq_words){
+		.addr = __atomic_load_n(&words->addr, __ATOMIC_RELAXED),
+		.rest = __atomic_load_n(&words->rest, __ATOMIC_RELAXED),
+	};
+}
+
 static inline struct virtq_words virtq_table_read(
 	const struct virtq *q, const struct virtq_table *t, uint32_t i)
 {
-	if (unlikely(!t->whole))
-		return virtq_table_read_slow(q, t, i);
-	return (struct virtq_words){
-		.addr = __atomic_load_n(&t->whole[i].addr, __ATOMIC_RELAXED),
-		.rest = __atomic_load_n(&t->whole[i].rest, __ATOMIC_RELAXED),
-	};
+	return likely(t->whole) ? virtq_words_read(&t->whole[i]) : virtq_table_read_slow(q, t, i);
 }
 
 static inline void virtq_chain_reset(struct virtq_chain *c)

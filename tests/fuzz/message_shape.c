@@ -1,9 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "message_shape.h"
 
-#include "vhost/fake_device.h"
-
 #define REQUESTS 48
+
+static uint64_t offered, protocol_offered;
+
+void shape_offers(uint64_t features, uint64_t protocol_features)
+{
+	offered = features;
+	protocol_offered = protocol_features;
+}
 
 enum payload {
 	NONE,
@@ -76,8 +82,8 @@ static uint32_t some_ring(struct fuzz *f)
 
 static uint64_t some_features(struct fuzz *f)
 {
-	static const uint64_t choices[] = {FAKE_FEATURES | 1ull << 30, FAKE_FEATURES, 1ull << 32 | 1ull << 30,
-		FAKE_FEATURES | 1ull << 30 | 1ull << 26, 1ull << 32 | 1ull << 26, 0, 1ull << 34 | 5ull << 30};
+	const uint64_t choices[] = {offered & ~BIT(26), offered, offered & ~BIT(30), 1ull << 32 | 1ull << 30,
+		1ull << 32, 0, offered | 1ull << 33, offered ^ 1ull << fuzz_below(f, 64)};
 
 	return fuzz_pick(f, choices, ARRAY_LEN(choices));
 }
@@ -252,7 +258,7 @@ static void put_payload(struct shape *s, struct fuzz *f, enum payload payload)
 		put_u64(s, some_features(f));
 		break;
 	case PROTOCOL:
-		put_u64(s, fuzz_u32(f));
+		put_u64(s, fuzz_u8(f) & 1 ? protocol_offered : fuzz_u32(f));
 		break;
 	case STATE:
 		put_state(s, f);
@@ -340,10 +346,10 @@ void shape_well_formed(struct shape *s, uint32_t request, uint32_t ring)
 	begin(s, request);
 	switch (requests[request].payload) {
 	case FEATURES:
-		put_u64(s, FAKE_FEATURES | 1ull << 30);
+		put_u64(s, offered & ~BIT(26));
 		break;
 	case PROTOCOL:
-		put_u64(s, 0xb);
+		put_u64(s, protocol_offered);
 		break;
 	case STATE:
 		put(s, state, sizeof(state));

@@ -45,6 +45,8 @@ struct shape {
 	};
 };
 
+/* The features that well formed messages acknowledge, and others play with. */
+void shape_offers(uint64_t features, uint64_t protocol_features);
 void shape_make(struct shape *s, struct fuzz *f);
 /* Without anything wrong about it. */
 void shape_well_formed(struct shape *s, uint32_t request, uint32_t ring);

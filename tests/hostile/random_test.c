@@ -48,9 +48,9 @@ static uint32_t some_index(struct bed *bed)
 
 static uint64_t some_features(struct bed *bed)
 {
-	static const uint64_t features[] = {FAKE_FEATURES, FAKE_FEATURES | 1ull << 30,
-		FAKE_FEATURES | 5ull << 28, FAKE_FEATURES | 1ull << 30 | 1ull << 26, 1ull << 32 | 1ull << 26,
-		0};
+	static const uint64_t features[] = {FAKE_FEATURES, FAKE_FEATURES | 1ull << 30, FAKE_OFFERED,
+		FAKE_OFFERED | 1ull << 30, FAKE_FEATURES | 5ull << 28,
+		FAKE_FEATURES | 1ull << 30 | 1ull << 26, 1ull << 32 | 1ull << 26, 0};
 
 	return pick(bed, features, ARRAY_LEN(features));
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A device with a thread of its own on the rings, as a worker is, while the front-end pulls everything from under it. */
 #include "base/log.h"
+#include "base/random.h"
 #include "base/test.h"
 #include "os/guard.h"
 #include "os/rcu.h"
@@ -19,6 +20,7 @@
 
 #define BIT30    (1ull << VHOST_USER_F_PROTOCOL_FEATURES)
 #define FEATURES (1ull << 32 | 1ull << 29 | 1ull << 28)
+#define PACKED   (1ull << 34)
 #define N_RINGS  2
 
 struct bed {
@@ -106,7 +108,7 @@ static void bed_open(struct bed *bed)
 {
 	struct vhost_backend_config config = {.server = true,
 		.mode = 0600,
-		.features = FEATURES,
+		.features = FEATURES | PACKED,
 		.protocol_features = 1ull << VHOST_USER_PROTOCOL_F_INBAND_NOTIFICATIONS,
 		.n_rings = N_RINGS,
 		.queue_num = 1,
@@ -337,7 +339,76 @@ TEST(memory_that_is_cut_at_full_traffic)
 	bed_close(&bed);
 }
 
-TESTS(cmocka_unit_test(a_storm_of_memory_tables_at_full_traffic),
+/* Any descriptor: within buffers of its own, beyond memory, in a table of more such, with whatever flags. */
+static struct vring_packed_desc some_desc(struct random *r, uint64_t buffers)
+{
+	struct vring_packed_desc d = {
+		.addr = buffers + random_below(r, 0x8000),
+		.len = random_below(r, 5000),
+		.id = (uint16_t)random_u64(r),
+		.flags = (uint16_t)random_u64(r) &
+			 (VRING_DESC_F_NEXT | VRING_DESC_F_WRITE | 1u << 7 | 1u << 15),
+	};
+
+	switch (random_below(r, 100)) {
+	case 0:
+		d.addr = random_u64(r);
+		break;
+	case 1:
+		d.flags |= VRING_DESC_F_INDIRECT;
+		d.addr = fake_ring_gpa(0);
+		d.len = 16 * random_below(r, 16);
+		break;
+	default:
+		break;
+	}
+	return d;
+}
+
+/* Half a descriptor at a time, in the middle of whatever the thread does with it. */
+static void scribble(struct bed *bed, struct random *r)
+{
+	uint64_t buffers = FAKE_GPA + FAKE_RINGS * FAKE_RING_LEN;
+	uint64_t *words = (uint64_t *)(void *)fake_at(&bed->front, fake_ring_gpa(0));
+
+	for (int i = 0; i < 200; i++) {
+		struct vring_packed_desc d = some_desc(r, buffers);
+		uint32_t half = random_below(r, 2), slot = random_below(r, FAKE_RING_SIZE);
+		uint64_t word;
+
+		memcpy(&word, (uint8_t *)&d + 8 * half, sizeof(word));
+		__atomic_store_n(&words[2 * slot + half], word, __ATOMIC_RELAXED);
+	}
+}
+
+TEST(a_packed_ring_that_changes_while_it_is_read)
+{
+	uint64_t served;
+	struct random r;
+	struct bed bed;
+
+	random_init(&r, 1);
+	bed_open(&bed);
+	fake_negotiate(&bed.front, FEATURES | PACKED, 0xb);
+	fake_ring_start(&bed.front, 0, 0, -1);
+	served = __atomic_load_n(&bed.served, __ATOMIC_RELAXED);
+	for (int life = 0; life < 2000; life++) {
+		for (int i = 0; i < 5; i++) {
+			scribble(&bed, &r);
+			sched_yield();
+		}
+		/* by then it is broken, as a rule */
+		fake_state(&bed.front, VHOST_USER_SET_VRING_BASE, 0, fake_get_base(&bed.front, 0));
+		fake_ring_fd(&bed.front, VHOST_USER_SET_VRING_KICK, 0, -1);
+		assert_non_null(bed.rings[0]);
+	}
+	assert_true(__atomic_load_n(&bed.served, __ATOMIC_RELAXED) > served);
+	assert_true(bed.connected);
+	bed_close(&bed);
+}
+
+TESTS(cmocka_unit_test(a_packed_ring_that_changes_while_it_is_read),
+	cmocka_unit_test(a_storm_of_memory_tables_at_full_traffic),
 	cmocka_unit_test(a_storm_of_memory_slots_at_full_traffic),
 	cmocka_unit_test(a_storm_of_request_channels_at_full_traffic),
 	cmocka_unit_test(a_storm_of_every_live_change_at_full_traffic),

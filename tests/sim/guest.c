@@ -625,3 +625,8 @@ void guest_raw_offer(struct guest *g, uint32_t queue, uint16_t head)
 	q->avail->ring[q->next_avail++ & (q->size - 1)] = head;
 	guest_raw_avail_idx(g, queue, q->next_avail);
 }
+
+void guest_raw_slots(struct guest *g, uint32_t queue, const struct vring_packed_desc *d, uint32_t n)
+{
+	packed_raw(&g->queues[queue], d, n);
+}

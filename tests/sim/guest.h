@@ -185,7 +185,9 @@ uint64_t guest_errors(struct guest *g, uint32_t queue);
 
 /* Misbehaviour: what a driver must not do. */
 void guest_raw_avail_idx(struct guest *g, uint32_t queue, uint16_t idx);
-/* Offers head, whatever its descriptors are. */
+/* Writes n descriptors into a packed ring; AVAIL and USED are added. The driver's books know nothing of them. */
+void guest_raw_slots(struct guest *g, uint32_t queue, const struct vring_packed_desc *d, uint32_t n);
+/* Offers head of a split ring, whatever its descriptors are. */
 void guest_raw_offer(struct guest *g, uint32_t queue, uint16_t head);
 
 #endif

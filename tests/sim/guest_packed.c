@@ -120,6 +120,13 @@ void packed_offer(struct guest *g, struct guest_queue *q, uint16_t id, bool indi
 	}
 }
 
+void packed_raw(struct guest_queue *q, const struct vring_packed_desc *d, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++)
+		put_slot(q, &d[i]);
+	packed_publish(q);
+}
+
 bool packed_publish(struct guest_queue *q)
 {
 	struct guest_packed *p = &q->packed;
