@@ -56,6 +56,8 @@ static int run_create(struct ctl_call *call)
 		.packed = ctl_has(call, "packed"),
 		.in_order = ctl_has(call, "in-order"),
 		.feature_mask = ctl_u64(call, "feature-mask", UINT64_MAX),
+	};
+	const struct virtio_user_names names = {
 		.mac = ctl_mac(call, "hwaddr", mac) ? mac : NULL,
 		.instance = ctl_has(call, "renumber") ? (int32_t)ctl_u64(call, "renumber", 0) : -1,
 	};
@@ -68,10 +70,10 @@ static int run_create(struct ctl_call *call)
 	config.queue_size = (uint32_t)size;
 	if (strlen(path) > UNIX_PATH_MAX)
 		return fail_create(call, -ENAMETOOLONG, path);
-	err = virtio_user_port_create(ports, &config, &vu);
-	if (err == -EEXIST && config.instance >= 0)
+	err = virtio_user_port_create(ports, &config, &names, &vu);
+	if (err == -EEXIST && names.instance >= 0)
 		return ctl_fail(call, "VirtioUser0/0/%d exists: choose another number after renumber",
-			config.instance);
+			names.instance);
 	if (err)
 		return fail_create(call, err, path);
 	call->result = json_string(vu->port.iface.name);
@@ -173,10 +175,11 @@ static json_t *features_json(const struct vhost_frontend_status *s)
 
 static json_t *virtio_user_json(const struct virtio_user_port *vu)
 {
-	struct vhost_frontend_status s;
+	struct vhost_frontend_status s = {.path = vu->config.path, .server = vu->config.server};
 	json_t *o;
 
-	vhost_frontend_status(vu->frontend, &s);
+	if (vu->frontend)
+		vhost_frontend_status(vu->frontend, &s);
 	o = json_pack("{s:s, s:i}", "interface", vu->port.iface.name, "ifindex", (int)vu->port.iface.idx);
 	json_object_update_new(o, socket_json(&s));
 	json_object_update_new(o, features_json(&s));

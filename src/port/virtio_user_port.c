@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /*
  * What a driver of ours can do; what its back-end cannot is completed in port/frame.c. Of a back-end older than VERSION_1
@@ -34,7 +35,7 @@ static int on_prepare(void *driver, uint64_t features, uint32_t n_rings, struct 
 
 	if (n_rings < 2)
 		return -EOPNOTSUPP;
-	err = virtio_user_life_create(&vu->prepared, features, n_rings / 2 * 2, vu->queue_size);
+	err = virtio_user_life_create(&vu->prepared, features, n_rings / 2 * 2, vu->config.queue_size);
 	if (err)
 		return err;
 	virtio_user_life_plan(vu->prepared, plan);
@@ -92,12 +93,19 @@ static const struct vhost_driver driver_ops = {
 
 /* --- the port --- */
 
+static bool virtio_user_connected(const struct port *port)
+{
+	return CONTAINER_OF(port, const struct virtio_user_port, port)->life != NULL;
+}
+
 /* A back-end that broke a queue has to begin anew, with all of them. */
 static void virtio_user_tick(struct port *port)
 {
 	struct virtio_user_port *vu = CONTAINER_OF(port, struct virtio_user_port, port);
 	char why[128];
 
+	if (!vu->frontend)
+		virtio_user_port_open(vu);
 	for (uint32_t i = 0; vu->life && i < vu->life->n_rings; i++) {
 		enum driverq_error error = __atomic_load_n(&vu->life->queues[i].vq.error, __ATOMIC_RELAXED);
 
@@ -124,7 +132,10 @@ static void virtio_user_close(struct port *port)
 
 static void virtio_user_destroy(struct port *port)
 {
-	free(CONTAINER_OF(port, struct virtio_user_port, port));
+	struct virtio_user_port *vu = CONTAINER_OF(port, struct virtio_user_port, port);
+
+	free((char *)(uintptr_t)vu->config.path);
+	free(vu);
 }
 
 static const struct port_ops virtio_user_ops = {
@@ -135,7 +146,10 @@ static const struct port_ops virtio_user_ops = {
 	.rx_watch = virtio_user_rx_watch,
 	.tx = virtio_user_tx,
 	.tick = virtio_user_tick,
+	.connected = virtio_user_connected,
 	.check_memory = virtio_user_check_memory,
+	.save = virtio_user_port_save,
+	.resume = virtio_user_port_resume,
 	.close = virtio_user_close,
 	.destroy = virtio_user_destroy,
 };
@@ -160,39 +174,59 @@ static uint64_t features_of(const struct virtio_user_config *config)
 	return (features & config->feature_mask) | VIRTIO_USER_REQUIRED;
 }
 
-int virtio_user_port_create(
-	struct ports *ports, const struct virtio_user_config *config, struct virtio_user_port **out)
+struct virtio_user_port *virtio_user_port_alloc(const struct virtio_user_config *config)
 {
 	struct virtio_user_port *vu = calloc(1, sizeof(*vu));
-	struct vhost_frontend_config frontend = {
-		.path = config->path,
-		.server = config->server,
-		.mode = config->mode,
-		.features = features_of(config),
+
+	if (!vu)
+		return NULL;
+	ASSERT(config->n_pairs > 0 && config->n_pairs <= VIRTIO_USER_PAIRS);
+	ASSERT(config->queue_size > 1 && config->queue_size <= VIRTIO_USER_QUEUE_SIZE_MAX);
+	vu->config = *config;
+	vu->config.path = strdup(config->path);
+	if (!vu->config.path) {
+		free(vu);
+		return NULL;
+	}
+	vu->port.ops = &virtio_user_ops;
+	vu->port.iface.kind = "virtio-user";
+	return vu;
+}
+
+int virtio_user_port_open(struct virtio_user_port *vu)
+{
+	const struct vhost_frontend_config frontend = {
+		.path = vu->config.path,
+		.server = vu->config.server,
+		.mode = vu->config.mode,
+		.features = features_of(&vu->config),
 		.required = VIRTIO_USER_REQUIRED,
-		.n_rings = 2 * config->n_pairs,
+		.n_rings = 2 * vu->config.n_pairs,
+		.name = vu->port.iface.name,
 		.feature_name = virtio_net_feature_name,
 		.ops = &driver_ops,
 		.driver = vu,
 	};
+
+	return vhost_frontend_create(&vu->frontend, vu->port.ports->config.loop, &frontend);
+}
+
+int virtio_user_port_create(struct ports *ports, const struct virtio_user_config *config,
+	const struct virtio_user_names *names, struct virtio_user_port **out)
+{
+	struct virtio_user_port *vu = virtio_user_port_alloc(config);
 	int err;
 
 	if (!vu)
 		return -ENOMEM;
-	ASSERT(config->n_pairs > 0 && config->n_pairs <= VIRTIO_USER_PAIRS);
-	ASSERT(config->queue_size > 1 && config->queue_size <= VIRTIO_USER_QUEUE_SIZE_MAX);
-	vu->queue_size = config->queue_size;
-	vu->port.ops = &virtio_user_ops;
-	vu->port.iface.kind = "virtio-user";
-	port_pick_name(ports, &vu->port, "VirtioUser0/0", config->instance);
-	port_pick_mac(ports, &vu->port, config->mac);
+	port_pick_name(ports, &vu->port, "VirtioUser0/0", names->instance);
+	port_pick_mac(ports, &vu->port, names->mac);
 	err = port_add(ports, &vu->port);
 	if (err) {
-		free(vu);
+		virtio_user_destroy(&vu->port);
 		return err;
 	}
-	frontend.name = vu->port.iface.name;
-	err = vhost_frontend_create(&vu->frontend, ports->config.loop, &frontend);
+	err = virtio_user_port_open(vu);
 	if (err) {
 		port_remove(&vu->port);
 		return err;

@@ -10,6 +10,7 @@
  *	virtio_user_life.c   rings and memory of one life
  *	virtio_user_rx.c     back-end to switch: its frames are borrowed from our own buffers
  *	virtio_user_tx.c     switch to back-end: the one copy
+ *	virtio_user_state.c  the port in a successor process
  *
  * A life is everything that one connection stands on, from its features to its eventfds. Workers see it as a whole or not at
  * all: it is published when the back-end runs, taken away before it ends, and none of it is used again.
@@ -47,15 +48,6 @@ struct virtio_user_life {
 	struct virtio_user_queue queues[];
 };
 
-struct virtio_user_port {
-	struct port port;
-	struct vhost_frontend *frontend;
-	uint32_t queue_size;
-	struct virtio_user_life *prepared; /* control: of this connection, or NULL */
-	struct virtio_user_life *life;     /* the same while the back-end runs; rcu_publish() */
-	struct log_limit limit;
-};
-
 struct virtio_user_config {
 	const char *path;
 	bool server;
@@ -65,13 +57,35 @@ struct virtio_user_config {
 		queue_size; /* 2 .. VIRTIO_USER_QUEUE_SIZE_MAX; a split ring has the next smaller power of two */
 	bool packed, in_order; /* asked for; the back-end decides */
 	uint64_t feature_mask;
+};
+
+/* What the user may choose for the interface besides. */
+struct virtio_user_names {
 	const uint8_t *mac; /* NULL: one is made up */
-	int32_t instance;   /* -1: the lowest free one */
+	int32_t instance;   /* N of VirtioUser0/0/N; -1: the lowest free one */
+};
+
+struct virtio_user_port {
+	struct port port;
+	struct vhost_frontend *frontend; /* NULL only while the port is handed over, or closed */
+	struct virtio_user_config config;
+	struct virtio_user_life *prepared; /* control: of this connection, or NULL */
+	struct virtio_user_life *life;     /* the same while the back-end runs; rcu_publish() */
+	struct log_limit limit;
 };
 
 /* 0 or -errno; with server the path is taken already when this returns (unix_explain()). */
-int virtio_user_port_create(
-	struct ports *ports, const struct virtio_user_config *config, struct virtio_user_port **out);
+int virtio_user_port_create(struct ports *ports, const struct virtio_user_config *config,
+	const struct virtio_user_names *names, struct virtio_user_port **out);
+/* A port in no list, without name and address, with a copy of config. NULL when out of memory. */
+struct virtio_user_port *virtio_user_port_alloc(const struct virtio_user_config *config);
+/* A port in the list begins to look for its back-end. 0 or -errno. */
+int virtio_user_port_open(struct virtio_user_port *vu);
+/* As ops->save() and resume(); and back again. */
+json_t *virtio_user_port_save(struct port *port, struct parcel *parcel);
+void virtio_user_port_resume(struct port *port);
+int virtio_user_port_restore(
+	struct ports *ports, const json_t *state, struct parcel *parcel, struct port **out);
 /* NULL if the port is of another kind. */
 struct virtio_user_port *virtio_user_port_of(struct port *port);
 

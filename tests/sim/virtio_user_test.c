@@ -31,6 +31,8 @@ static struct guest_frame got;
 static struct random r;
 static uint8_t frame[PKT_LEN_MAX];
 
+static const struct virtio_user_names names = {.instance = -1};
+
 static void set_mtu(struct iface *iface)
 {
 	__atomic_store_n(&iface->mtu, IFACE_MTU_MAX, __ATOMIC_RELAXED);
@@ -44,13 +46,12 @@ static void begin(uint32_t n_pairs, uint32_t queue_size)
 		.queue_size = queue_size,
 		.packed = true,
 		.in_order = true,
-		.feature_mask = UINT64_MAX,
-		.instance = -1};
+		.feature_mask = UINT64_MAX};
 
 	random_init(&r, 1);
 	sim_init(&sim, 1);
 	sim_guests(&sim, SIM_RING_FEATURES);
-	assert_int_equal(virtio_user_port_create(&sim.ports, &config, &vu), 0);
+	assert_int_equal(virtio_user_port_create(&sim.ports, &config, &names, &vu), 0);
 	__atomic_store_n(&vu->port.iface.up, true, __ATOMIC_RELAXED);
 	assert_int_equal(bridge_attach(sim.domain, &vu->port.iface, 0), 0);
 	set_mtu(&vu->port.iface);
@@ -191,17 +192,13 @@ static const uint8_t macs[3][6] = {{0x52, 0x54}, {0x52, 0x54, 0, 0, 0, 1}, {0x52
 
 static void begin_wire(uint64_t wire, uint64_t guests)
 {
-	const struct virtio_user_config config = {.path = "",
-		.n_pairs = 1,
-		.queue_size = 256,
-		.packed = true,
-		.feature_mask = UINT64_MAX,
-		.instance = -1};
+	const struct virtio_user_config config = {
+		.path = "", .n_pairs = 1, .queue_size = 256, .packed = true, .feature_mask = UINT64_MAX};
 	struct bridge_domain *other;
 
 	random_init(&r, 1);
 	sim_init(&sim, 3);
-	assert_int_equal(virtio_user_port_create(&sim.ports, &config, &vu), 0);
+	assert_int_equal(virtio_user_port_create(&sim.ports, &config, &names, &vu), 0);
 	__atomic_store_n(&vu->port.iface.up, true, __ATOMIC_RELAXED);
 	assert_int_equal(bridge_attach(sim.domain, &vu->port.iface, 0), 0);
 	assert_int_equal(bridge_domain_create(sim.bridges, 2, &BRIDGE_DEFAULT_CONFIG, &other), 0);
