@@ -33,10 +33,8 @@ void ports_fini(struct ports *ports)
 	loop_timer_cancel(ports->config.loop, &ports->tick);
 }
 
-int port_add(struct ports *ports, struct port *port)
+static int list_port(struct ports *ports, struct port *port, int err)
 {
-	int err = iface_add(ports->config.ifaces, &port->iface);
-
 	if (err)
 		return err;
 	port->ports = ports;
@@ -44,6 +42,26 @@ int port_add(struct ports *ports, struct port *port)
 		port->rx_wanted[q] = PORT_ANY_WORKER;
 	list_add_tail(&ports->list, &port->link);
 	return 0;
+}
+
+int port_add(struct ports *ports, struct port *port)
+{
+	return list_port(ports, port, iface_add(ports->config.ifaces, &port->iface));
+}
+
+int port_add_restored(struct ports *ports, struct port *port, const json_t *state)
+{
+	const json_t *wanted = json_object_get(state, "workers-wanted");
+	int err = list_port(ports, port,
+		iface_restore(ports->config.ifaces, &port->iface, json_object_get(state, "interface")));
+
+	for (uint32_t q = 0; q < PORT_MAX_RX_QUEUES && !err; q++) {
+		const json_t *worker = json_array_get(wanted, q);
+
+		if (json_is_integer(worker))
+			port->rx_wanted[q] = (uint32_t)json_integer_value(worker);
+	}
+	return err;
 }
 
 void port_remove(struct port *port)

@@ -15,6 +15,7 @@
 
 #include "base/random.h"
 #include "os/loop.h"
+#include "os/parcel.h"
 #include "os/waker.h"
 #include "pkt/iface.h"
 #include "pkt/turn.h"
@@ -44,8 +45,16 @@ struct port_ops {
 	void (*tx)(struct port *port, struct turn *turn, struct pkt *const *pkts, uint32_t n);
 	/* Control, about once a second: look after the peer. */
 	void (*tick)(struct port *port);
+	/* Control: its peer is there. */
+	bool (*connected)(const struct port *port);
 	/* Control: a guarded mapping was lost (os/guard.h). */
 	void (*check_memory)(struct port *port);
+	/*
+	 * Control, while no worker receives: stops, and says what a successor process needs to go on, which is its
+	 * kind's restore function's business (port_state.c). Then either this process ends, or resume() is called.
+	 */
+	json_t *(*save)(struct port *port, struct parcel *parcel);
+	void (*resume)(struct port *port);
 	/* Control: ends what the port has with its peer; workers may still look at the port itself. */
 	void (*close)(struct port *port);
 	/* Control: closed, polled by no worker, listed in no table. Frees it. */
@@ -102,6 +111,8 @@ void ports_fini(struct ports *ports);
 
 /* Lists a port whose iface has name, mac and kind set. 0 or -errno; on error the port is still the caller's. */
 int port_add(struct ports *ports, struct port *port);
+/* The same for one that was saved; of its interface only the kind is set. */
+int port_add_restored(struct ports *ports, struct port *port, const json_t *state);
 /* Closes it, stops its queues, takes its interface away and destroys it. */
 void port_remove(struct port *port);
 
@@ -115,6 +126,20 @@ struct port *ports_get(const struct ports *ports, uint32_t idx);
 
 /* SIGBUS replaced a mapping: each port looks whether it was its own. */
 void ports_check_memory(struct ports *ports);
+
+/* All ports for a successor process; no worker receives. Then either this process ends, or it resumes. */
+json_t *ports_save(struct ports *ports, struct parcel *parcel);
+void ports_resume(struct ports *ports);
+
+struct ports_restored {
+	uint32_t ports;
+	uint32_t peers;       /* connected, and notice nothing */
+	uint32_t left_behind; /* were connected, and have to connect anew; logged by name */
+};
+
+/* 0 or -errno: one of them is not there. */
+int ports_restore(
+	struct ports *ports, const json_t *state, struct parcel *parcel, struct ports_restored *restored);
 
 /* The stages of this room, subject unused. */
 void eth_input(void *subject, struct turn *turn, const struct vec *vec);

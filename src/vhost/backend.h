@@ -26,6 +26,7 @@
 #define GINNEL_VHOST_BACKEND_H
 
 #include "os/loop.h"
+#include "os/parcel.h"
 #include "os/unix.h"
 #include "virtio/gmem.h"
 #include "vhost/protocol_feature.h"
@@ -112,6 +113,18 @@ int vhost_backend_create(
 /* Ends the connection, if any, and removes a server's socket file. */
 void vhost_backend_destroy(struct vhost_backend *b);
 
+/*
+ * For a successor process, which is to go on with the same front-end where this one stops: all rings are paused, and
+ * what is saved names descriptors of the parcel. Then either this process ends at once, or it resumes.
+ */
+json_t *vhost_backend_save(struct vhost_backend *b, struct parcel *parcel);
+void vhost_backend_resume(struct vhost_backend *b);
+/*
+ * As vhost_backend_create(), but path, server and mode are those of the state. A front-end that cannot be served any
+ * more is left out and connects anew: one log line says why, vhost_backend_status() that nobody is connected.
+ */
+int vhost_backend_restore(struct vhost_backend **out, struct loop *loop,
+	const struct vhost_backend_config *config, const json_t *state, struct parcel *parcel);
 /* The device's configuration space has changed: the front-end is told as soon as it can be. */
 void vhost_backend_config_changed(struct vhost_backend *b);
 

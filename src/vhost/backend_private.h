@@ -11,6 +11,7 @@
  *	log.c           SET_LOG_BASE
  *	ring.c          what a ring is and when it runs: the dance
  *	ring_message.c  the messages that change one ring
+ *	backend_state.c all of it as a successor process needs it; conn_state.c: the connection
  *	inflight_message.c  the memory for inflight.c
  *	state.c         the device's state, for migration
  *	request.c       what we tell the front-end unasked
@@ -113,6 +114,15 @@ struct vhost_backend {
 	struct log_limit limit_news, limit_faults;
 };
 
+/* Bits of the protocol; the device never sees them. */
+#define ENGINE_FEATURES (BIT(VHOST_F_LOG_ALL) | BIT(VHOST_USER_F_PROTOCOL_FEATURES))
+
+/* All but how it is reached. NULL when out of memory. */
+struct vhost_backend *backend_alloc(struct loop *loop, const struct vhost_backend_config *config);
+void backend_free(struct vhost_backend *b);
+/* The socket is closed already: forgets all that the front-end ever said. */
+void backend_disconnected(struct vhost_backend *b);
+
 /* A message was refused and the connection lives: counted and logged. */
 void backend_refused(struct vhost_backend *b, int err, const char *why);
 
@@ -152,6 +162,8 @@ void state_init(struct vhost_backend *b);
 void state_reset(struct vhost_backend *b);
 
 void request_init(struct vhost_backend *b);
+/* There is none. Takes fd over; 0, or -errno and it does not. */
+int request_open(struct vhost_backend *b, int fd);
 /* No ring is published. */
 void request_close(struct vhost_backend *b);
 /* A ring's bell when the front-end has sent none: a message, or nobody listens. */
@@ -159,6 +171,7 @@ struct bell request_ring_bell(struct vhost_backend *b, uint32_t request, uint32_
 /* Says again what found no room. */
 void request_repeat(struct vhost_backend *b);
 
+void log_use(struct log_map *log, const struct shared_map *map);
 void log_unmap(struct log_map *log);
 
 void rings_enable(struct vhost_backend *b, bool enabled);

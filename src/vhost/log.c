@@ -7,6 +7,12 @@
 /* A bit for each page of the most memory a guest may have, twice: guest addresses have holes. */
 #define LOG_MAX_BYTES (2 * GMEM_MAX_BYTES / DIRTY_LOG_PAGE / 8)
 
+void log_use(struct log_map *log, const struct shared_map *map)
+{
+	log->map = *map;
+	log->log = (struct dirty_log){.bits = map->at, .size = map->size};
+}
+
 void log_unmap(struct log_map *log)
 {
 	shared_unmap(&log->map);
@@ -27,8 +33,7 @@ int handle_set_log_base(struct vhost_backend *b, struct message *m)
 		return err;
 	rings_pause(b, RINGS_ALL);
 	log_unmap(&b->log);
-	b->log.map = map;
-	b->log.log = (struct dirty_log){.bits = map.at, .size = map.size};
+	log_use(&b->log, &map);
 	m->payload.u64 = 0;
 	return rings_run(b, RINGS_ALL, m);
 }

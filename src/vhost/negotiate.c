@@ -4,9 +4,6 @@
 #include <errno.h>
 #include <inttypes.h>
 
-/* Bits of the protocol; the device never sees them. */
-#define ENGINE_FEATURES (BIT(VHOST_F_LOG_ALL) | BIT(VHOST_USER_F_PROTOCOL_FEATURES))
-
 int handle_get_features(struct vhost_backend *b, struct message *m)
 {
 	m->payload.u64 = b->features_offered;

@@ -6,6 +6,7 @@
 #include "os/guard.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -37,8 +38,9 @@ int shared_map(struct shared_map *out, const char *what, int fd, const struct vh
 	if (err)
 		return err;
 	before = piece->offset % block;
-	*out = (struct shared_map){
-		.size = piece->size, .map_len = (before + piece->size + block - 1) / block * block};
+	*out = (struct shared_map){.size = piece->size,
+		.offset = piece->offset,
+		.map_len = (before + piece->size + block - 1) / block * block};
 	out->map = mmap(NULL, out->map_len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd,
 		(off_t)(piece->offset - before));
 	if (out->map == MAP_FAILED)
@@ -47,6 +49,13 @@ int shared_map(struct shared_map *out, const char *what, int fd, const struct vh
 	if (out->guard < 0) {
 		munmap(out->map, out->map_len);
 		return message_refuse(m, out->guard, "too many guest memories in all");
+	}
+	out->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	if (out->fd < 0) {
+		err = message_refuse(m, -errno, "cannot keep the %s: %s", what, strerror(errno));
+		guard_del(out->guard);
+		munmap(out->map, out->map_len);
+		return err;
 	}
 	out->at = (uint8_t *)out->map + before;
 	return 0;
@@ -58,6 +67,7 @@ void shared_unmap(struct shared_map *map)
 		return;
 	guard_del(map->guard);
 	munmap(map->map, map->map_len);
+	foreign_close(map->fd);
 	*map = (struct shared_map){0};
 }
 

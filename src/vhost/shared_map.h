@@ -17,6 +17,9 @@
 struct shared_map {
 	uint8_t *at; /* the first byte asked for; NULL: nothing is mapped */
 	uint64_t size;
+	/* for whoever maps the same piece */
+	int fd;
+	uint64_t offset;
 	/* for unmapping */
 	void *map;
 	size_t map_len;

@@ -216,8 +216,8 @@ TEST(every_message_about_descriptors_a_thousand_times)
 		fake_send(&bed.front, &header, &transfer, &bed.event, 1);
 		assert_true(fake_reply(&bed.front, VHOST_USER_SET_DEVICE_STATE_FD, &answer, sizeof(answer)));
 	}
-	/* the areas are mapped, and three descriptors are kept: one for requests, one for the screen, one for the state */
-	assert_in_range(fake_open_fds(), fds, fds + 3);
+	/* the areas are mapped, and four descriptors are kept: the areas', for requests, for the screen, for the state */
+	assert_in_range(fake_open_fds(), fds, fds + 4);
 	assert_int_equal(fake_mappings(), maps + 1);
 	bed_close(&bed);
 	close(ends[0]);
