@@ -415,7 +415,8 @@ TEST(a_turn_begins_where_the_one_before_ran_out_of_room)
 	sim_fini(&sim);
 }
 
-TEST(a_control_queue_that_breaks_leaves_the_others_alone)
+/* As begin(), with control queues. */
+static void begin_ctrl(void)
 {
 	const uint64_t features = SIM_RING_FEATURES | FEATURE(VIRTIO_NET_F_CTRL_VQ);
 
@@ -426,6 +427,11 @@ TEST(a_control_queue_that_breaks_leaves_the_others_alone)
 	sim_learn(&sim);
 	for (uint32_t i = 0; i < 3; i++)
 		guest_post_n(&sim.guest[i], 8, 2000);
+}
+
+TEST(a_control_queue_that_breaks_leaves_the_others_alone)
+{
+	begin_ctrl();
 	guest_raw_offer(&sim.guest[0], sim.guest[0].ctrl, 999);
 	expect_broken(sim.guest[0].ctrl, VIRTQ_HEAD_RANGE);
 	send_one(0, 1);
@@ -435,7 +441,29 @@ TEST(a_control_queue_that_breaks_leaves_the_others_alone)
 	sim_fini(&sim);
 }
 
-TESTS(cmocka_unit_test(a_control_queue_that_breaks_leaves_the_others_alone),
+TEST(a_command_in_more_pieces_than_any_needs_is_given_back)
+{
+	struct guest_queue *q;
+
+	begin_ctrl();
+	q = &sim.guest[0].queues[sim.guest[0].ctrl];
+	for (uint16_t i = 0; i < 100; i++)
+		q->desc[i] = (struct vring_desc){.addr = q->slabs_gpa,
+			.len = 1,
+			.flags = i < 99 ? VRING_DESC_F_NEXT : VRING_DESC_F_WRITE,
+			.next = (uint16_t)(i + 1)};
+	guest_raw_offer(&sim.guest[0], sim.guest[0].ctrl, 0);
+	sim_turn(&sim);
+	assert_int_equal(q->used->idx, 1);
+	assert_int_equal(q->used->ring[0].len, 0);
+	assert_int_equal(sim.guest[0].rings[sim.guest[0].ctrl].vq.error, VIRTQ_OK);
+	assert_int_equal(sim.port[0]->ctrl.commands, 0);
+	others_go_on();
+	sim_fini(&sim);
+}
+
+TESTS(cmocka_unit_test(a_command_in_more_pieces_than_any_needs_is_given_back),
+	cmocka_unit_test(a_control_queue_that_breaks_leaves_the_others_alone),
 	cmocka_unit_test(a_turn_takes_no_more_monsters_than_frames),
 	cmocka_unit_test(a_receive_buffer_without_a_writable_byte_breaks_the_ring),
 	cmocka_unit_test(a_turn_begins_where_the_one_before_ran_out_of_room),
