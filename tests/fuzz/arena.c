@@ -76,6 +76,42 @@ bool arena_holds(const uint8_t *p, uint64_t len)
 	return false;
 }
 
+bool arena_read(uint64_t gpa, void *to, uint64_t len)
+{
+	uint64_t part;
+	uint8_t *at;
+
+	for (uint64_t done = 0; done < len; done += part) {
+		part = arena_span(gpa + done, len - done, &at);
+		if (part == 0)
+			return false;
+		memcpy((uint8_t *)to + done, at, part);
+	}
+	return true;
+}
+
+static uint8_t remembered[ARENA_REGIONS][ARENA_LEN];
+
+void arena_remember(void)
+{
+	for (uint32_t i = 0; i < ARENA_REGIONS; i++)
+		memcpy(remembered[i], regions[i].hva, regions[i].size);
+}
+
+uint64_t arena_changed(void)
+{
+	uint64_t pages = 0;
+
+	for (uint32_t i = 0; i < ARENA_REGIONS; i++) {
+		const struct gmem_region *r = &regions[i];
+
+		for (uint64_t at = 0; at < r->size && r->gpa / PAGE < ARENA_PAGES; at += PAGE)
+			if (memcmp(remembered[i] + at, r->hva + at, min_u64(PAGE, r->size - at)) != 0)
+				pages |= 1ull << (r->gpa + at) / PAGE;
+	}
+	return pages;
+}
+
 uint64_t arena_some_gpa(struct fuzz *f)
 {
 	static const uint64_t places[] = {ARENA_GPA + 0x2000, ARENA_GPA_2, ARENA_GPA_3, ARENA_GPA_4,

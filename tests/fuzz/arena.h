@@ -39,6 +39,14 @@ uint8_t *arena_at(uint64_t gpa, uint64_t len);
 /* [p, p + len) lies in one region. */
 bool arena_holds(const uint8_t *p, uint64_t len);
 
+/* The same over the borders of regions that lie side by side. False: some of the bytes are nowhere. */
+bool arena_read(uint64_t gpa, void *to, uint64_t len);
+
+/* What changed in the pages below ARENA_PAGES since arena_remember(), as a bit each. */
+#define ARENA_PAGES 64
+void arena_remember(void);
+uint64_t arena_changed(void);
+
 /* Addresses that are worth a try. */
 uint64_t arena_some_gpa(struct fuzz *f);
 /* Writes a few bytes somewhere. */

@@ -53,7 +53,7 @@ static void some_setup(struct chain_bed *bed, struct fuzz *f, uint64_t features,
 /* Exactly as long as it says. */
 static void some_log(struct chain_bed *bed, struct fuzz *f)
 {
-	static const uint64_t sizes[] = {8, 1, 3, 5};
+	static const uint64_t sizes[] = {8, 8, 1, 5};
 	uint8_t how = fuzz_u8(f);
 
 	if (how & 1) {
@@ -62,7 +62,8 @@ static void some_log(struct chain_bed *bed, struct fuzz *f)
 		ASSERT(bed->log.bits);
 		bed->q.log = &bed->log;
 		bed->q.log_used = how & 2;
-		bed->q.log_used_gpa = how & 4 ? fuzz_u64(f) : CHAIN_AVAIL_GPA;
+		bed->q.log_used_gpa = how & 4 ? fuzz_u64(f) : bed->setup.used_uaddr - ARENA_UADDR;
+		bed->log_all = bed->log.size * 8 >= ARENA_PAGES && (how & 6) == 2;
 	}
 }
 
@@ -107,6 +108,18 @@ int chain_model_add(struct chain_expect *e, uint32_t max, uint64_t gpa, uint32_t
 	return VIRTQ_OK;
 }
 
+int chain_model_table(const struct chain_bed *bed, uint64_t gpa, uint32_t len, uint16_t flags)
+{
+	uint8_t bytes[16 * 1024];
+	bool negotiated = bed->setup.features & 1ull << VIRTIO_RING_F_INDIRECT_DESC;
+
+	if (!negotiated || len == 0 || len % 16 != 0 || len > sizeof(bytes) || (flags & VRING_DESC_F_NEXT))
+		return VIRTQ_INDIRECT_TABLE;
+	if (!arena_read(gpa, bytes, len))
+		return VIRTQ_ADDRESS;
+	return arena_at(gpa, len) && gpa % 8 != 0 ? VIRTQ_INDIRECT_TABLE : VIRTQ_OK;
+}
+
 /* --- the device --- */
 
 static void touch(struct chain_bed *bed, const struct virtq_chain *c)
@@ -127,6 +140,8 @@ static void touch(struct chain_bed *bed, const struct virtq_chain *c)
 		}
 	}
 	ASSERT(read_len == c->read_len && write_len == c->write_len);
+	if (bed->q.log)
+		virtq_log_written(&bed->q, c->segs + c->n_read, c->n_write, c->write_len);
 }
 
 static void check_taken(const struct virtq_chain *c, const struct chain_expect *e)
@@ -175,8 +190,14 @@ static void pop(struct chain_bed *bed, struct fuzz *f)
 	if (got == -EPROTO)
 		ASSERT(before == VIRTQ_OK && bed->q.error != VIRTQ_OK &&
 			(e.error == VIRTQ_OK || e.error == bed->q.error));
-	if (got == -ENOSPC)
+	if (got == -ENOSPC) {
 		ASSERT(bed->q.error == before && virtq_available(&bed->q, 1) > 0);
+		ASSERT(c.buffer.id == e.buffer.id && c.buffer.slots == e.buffer.slots);
+		if (fuzz_u8(f) & 1)
+			return;
+		virtq_skip(&bed->q, c.buffer);
+		remember(bed, c.buffer, 0);
+	}
 }
 
 static void push(struct chain_bed *bed, struct fuzz *f)
@@ -200,15 +221,7 @@ static void unpop(struct chain_bed *bed)
 		slots += bed->taken[i].slots;
 	virtq_unpop(&bed->q, slots);
 	bed->n_taken = 0;
-	if (bed->q.error != VIRTQ_OK)
-		ASSERT(virtq_available(&bed->q, 1) == 0);
-}
-
-static void skip(struct chain_bed *bed)
-{
-	if (virtq_available(&bed->q, 1) == 0 || bed->n_taken == CHAIN_TAKEN_MAX)
-		return;
-	remember(bed, virtq_skip(&bed->q), 0);
+	ASSERT(bed->q.error == VIRTQ_OK || virtq_available(&bed->q, 1) == 0);
 }
 
 static void restart(struct chain_bed *bed, struct fuzz *f)
@@ -222,18 +235,17 @@ static void restart(struct chain_bed *bed, struct fuzz *f)
 	ASSERT(start(bed));
 }
 
-static void log_written(struct chain_bed *bed, struct fuzz *f)
+static void look(struct chain_bed *bed)
 {
-	const struct virtq_seg seg = {.addr = arena_at(ARENA_GPA_2, 1), .len = 64};
+	struct virtq_view view;
 
-	if (bed->q.log)
-		virtq_log_written(&bed->q, &seg, 1, fuzz_u8(f));
+	ASSERT(virtq_look(&bed->q, &view) && view.packed == bed->q.packed);
+	virtq_call_due(&bed->q);
+	virtq_prefetch(&bed->q, virtq_available(&bed->q, 64));
 }
 
-void chain_work(struct chain_bed *bed, struct fuzz *f)
+static void work(struct chain_bed *bed, struct fuzz *f, uint8_t what)
 {
-	uint8_t what = fuzz_u8(f);
-
 	switch (what % 16) {
 	case 0:
 		virtq_flush(&bed->q);
@@ -248,19 +260,13 @@ void chain_work(struct chain_bed *bed, struct fuzz *f)
 		unpop(bed);
 		break;
 	case 4:
-		skip(bed);
+		look(bed);
 		break;
 	case 5:
 		restart(bed, f);
 		break;
 	case 6:
-		virtq_call_due(&bed->q);
-		log_written(bed, f);
-		break;
 	case 7:
-		for (uint32_t i = 0, n = virtq_available(&bed->q, 64); i < n && i < 64; i++)
-			virtq_prefetch(&bed->q, i);
-		break;
 	case 8:
 	case 9:
 	case 10:
@@ -270,4 +276,27 @@ void chain_work(struct chain_bed *bed, struct fuzz *f)
 		pop(bed, f);
 		break;
 	}
+}
+
+/* After a flush and a stop nothing that was written is missing in the log. */
+static void check_log(struct chain_bed *bed)
+{
+	for (uint32_t page = 0; page < ARENA_PAGES; page++)
+		ASSERT(!(bed->written >> page & 1) || (bed->log.bits[page / 8] >> page % 8 & 1));
+	bed->written = 0;
+}
+
+void chain_work(struct chain_bed *bed, struct fuzz *f)
+{
+	uint8_t what = fuzz_u8(f);
+
+	if (!bed->log_all) {
+		work(bed, f, what);
+		return;
+	}
+	arena_remember();
+	work(bed, f, what);
+	bed->written |= arena_changed();
+	if (what % 16 == 0 || what % 16 == 5)
+		check_log(bed);
 }

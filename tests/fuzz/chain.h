@@ -4,7 +4,8 @@
  * byte of them, stops and starts, in any order that virtio/virtq.h allows.
  *
  * Each buffer that is taken is compared with what a reading of the same memory says that is as plain as can be (the
- * model). What the ring's layout decides, split_chain.c and packed_chain.c bring.
+ * model); and every page that the device wrote to is in the dirty log, if there is one, when it has flushed. What the
+ * ring's format decides, split_chain.c and packed_chain.c bring.
  */
 #ifndef GINNEL_FUZZ_CHAIN_H
 #define GINNEL_FUZZ_CHAIN_H
@@ -29,7 +30,7 @@ struct chain_expect {
 	enum virtq_error error; /* with -EPROTO; VIRTQ_OK: the model has no opinion which one */
 	uint32_t n_read, n_write;
 	uint64_t read_len, write_len;
-	struct virtq_buffer buffer;
+	struct virtq_buffer buffer; /* with 1 and -ENOSPC */
 };
 
 struct chain_bed {
@@ -37,6 +38,8 @@ struct chain_bed {
 	struct virtq_setup setup;
 	struct gmem *mem;
 	struct dirty_log log;
+	bool log_all;     /* it covers all pages, and the used ring is logged where it lies */
+	uint64_t written; /* pages that the device wrote to since it flushed */
 	int call_fd, err_fd;
 	uint32_t n_taken, n_pushed; /* of taken: those before n_pushed have been pushed */
 	struct virtq_buffer taken[CHAIN_TAKEN_MAX];
@@ -51,6 +54,8 @@ void chain_close(struct chain_bed *bed);
 /* Something that a device does. */
 void chain_work(struct chain_bed *bed, struct fuzz *f);
 
+/* For models: may a descriptor's buffer be read as an indirect table? VIRTQ_OK or an error. */
+int chain_model_table(const struct chain_bed *bed, uint64_t gpa, uint32_t len, uint16_t flags);
 /* For models: adds a buffer's pieces as regions cut them. VIRTQ_OK, VIRTQ_ADDRESS, VIRTQ_DIRECTION or -ENOSPC. */
 int chain_model_add(struct chain_expect *e, uint32_t max, uint64_t gpa, uint32_t len, bool write);
 

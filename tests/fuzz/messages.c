@@ -35,7 +35,8 @@ enum file { MEMORY, CUT, LOG, EVENT, EVENT_2, SOCKET, PIPE_OUT, PIPE_IN, NOTHING
 
 struct bed {
 	struct fake_device device;
-	int fd; /* of the front-end; -1: not connected */
+	bool packed; /* the format of rings that the front-end chooses when it means well */
+	int fd;      /* of the front-end; -1: not connected */
 	int files[FILES];
 	int socket_peer;
 	uint8_t *mem; /* the file MEMORY */
@@ -124,13 +125,9 @@ static void bed_remove(void)
 
 static void bed_open(void)
 {
-	struct vhost_backend_status status;
-
 	if (bed.device.loop)
 		return;
 	fake_device_open(&bed.device, SHAPE_RINGS);
-	status = fake_device_status(&bed.device);
-	shape_offers(status.features_offered, status.protocol_features_offered);
 	ASSERT(guard_start(-1) == 0);
 	open_files();
 	bed.fd = -1;
@@ -290,13 +287,19 @@ static void *ring_part(uint32_t ring, uint32_t part)
 	return bed.mem + SHAPE_OFFSET + ring * SHAPE_RING_LEN + part;
 }
 
-/* Descriptor and head; whether it makes sense is left to chance. */
+static uint16_t some_desc_flags(struct fuzz *f)
+{
+	static const uint64_t flags[] = {2, 0, 1, 3, 4, 0x82, 0x80, 0x81, 0x8002, 0x8000, 0x8001, 0x84};
+
+	return (uint16_t)fuzz_pick(f, flags, ARRAY_LEN(flags));
+}
+
+/* Descriptor and head, for either format of ring; whether it makes sense is left to chance. */
 static void offer(struct fuzz *f)
 {
 	static const uint64_t addrs[] = {SHAPE_GPA + 0x8000, SHAPE_GPA + 0x9ff0, SHAPE_GPA + 0x4000,
 		SHAPE_GPA, SHAPE_GPA + SHAPE_MEM_LEN - 16, SHAPE_GPA_2 - 8, SHAPE_GPA_2};
 	static const uint64_t lens[] = {64, 16, 32, 1, 0, 4096, UINT32_MAX};
-	static const uint64_t flags[] = {2, 0, 1, 3, 4};
 	uint32_t ring = fuzz_below(f, 2);
 	struct vring_desc *desc = ring_part(ring, SHAPE_DESC);
 	struct vring_avail *avail = ring_part(ring, SHAPE_AVAIL);
@@ -305,9 +308,14 @@ static void offer(struct fuzz *f)
 	desc[head] = (struct vring_desc){
 		.addr = fuzz_pick(f, addrs, ARRAY_LEN(addrs)),
 		.len = (uint32_t)fuzz_pick(f, lens, ARRAY_LEN(lens)),
-		.flags = (uint16_t)fuzz_pick(f, flags, ARRAY_LEN(flags)),
-		.next = (uint16_t)(fuzz_u8(f) % (SHAPE_RING_SIZE + 1)),
 	};
+	if (bed.packed) {
+		desc[head].flags = fuzz_u8(f); /* the buffer's id */
+		desc[head].next = some_desc_flags(f);
+		return;
+	}
+	desc[head].flags = some_desc_flags(f);
+	desc[head].next = (uint16_t)(fuzz_u8(f) % (SHAPE_RING_SIZE + 1));
 	avail->ring[avail->idx % SHAPE_RING_SIZE] = head;
 	avail->idx++;
 }
@@ -352,6 +360,12 @@ static void check_rings(void)
 
 		if (!ring)
 			continue;
+		if (ring->vq.packed) {
+			check_inside(ring->vq.slots, ring->vq.size * sizeof(struct vring_packed_desc));
+			check_inside(ring->vq.driver_event, sizeof(struct vring_packed_desc_event));
+			check_inside(ring->vq.device_event, sizeof(struct vring_packed_desc_event));
+			continue;
+		}
 		check_inside(ring->vq.desc, ring->vq.size * sizeof(struct vring_desc));
 		check_inside(ring->vq.avail, 6 + 2ull * ring->vq.size);
 		check_inside(ring->vq.used, 6 + 8ull * ring->vq.size);
@@ -430,6 +444,15 @@ static void look(void)
 
 /* --- a run --- */
 
+static void choose_format(bool packed)
+{
+	struct vhost_backend_status status = fake_device_status(&bed.device);
+	uint64_t mask = packed ? 0 : 1ull << VIRTIO_F_RING_PACKED;
+
+	bed.packed = packed;
+	shape_offers(status.features_offered & ~mask, status.protocol_features_offered);
+}
+
 static void act(struct fuzz *f)
 {
 	switch (fuzz_below(f, 16)) {
@@ -486,10 +509,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	struct fuzz f = fuzz_begin(data, len);
 
+	uint8_t how = fuzz_u8(&f);
+
 	bed_open();
+	choose_format(how & 2);
 	bed.fds = count_fds();
 	come();
-	if (fuzz_u8(&f) & 1)
+	if (how & 1)
 		begin_well();
 	for (int i = 0; i < ACTIONS_MAX && !fuzz_over(&f); i++) {
 		act(&f);

@@ -53,33 +53,19 @@ static void offer(struct fuzz *f)
 
 /* --- the model --- */
 
-static struct vring_desc read_desc(uint64_t table, uint32_t i)
-{
-	struct vring_desc d;
-
-	memcpy(&d, arena_at(table, (i + 1) * sizeof(d)) + i * sizeof(d), sizeof(d));
-	return d;
-}
-
 /* A chain that begins with entry i of a table of n. */
 static int model_walk(
 	struct chain_expect *e, uint32_t max, uint64_t table, uint32_t n, uint32_t i, bool indirect)
 {
 	for (uint32_t steps = 0; steps < n; steps++) {
-		struct vring_desc d = read_desc(table, i);
+		struct vring_desc d;
 		int err;
 
+		ASSERT(arena_read(table + i * sizeof(d), &d, sizeof(d)));
 		if (d.flags & VRING_DESC_F_INDIRECT) {
-			uint32_t entries = d.len / 16;
-
-			if (indirect || !(bed.setup.features & 1ull << VIRTIO_RING_F_INDIRECT_DESC) ||
-				d.len % 16 || entries == 0 || entries > 1024 || (d.flags & VRING_DESC_F_NEXT))
-				return VIRTQ_INDIRECT_TABLE;
-			if (!arena_at(d.addr, d.len))
-				return VIRTQ_ADDRESS;
-			if (d.addr % 8 != 0)
-				return VIRTQ_INDIRECT_TABLE;
-			return model_walk(e, max, d.addr, entries, 0, true);
+			err = indirect ? VIRTQ_INDIRECT_TABLE
+				       : chain_model_table(&bed, d.addr, d.len, d.flags);
+			return err != VIRTQ_OK ? err : model_walk(e, max, d.addr, d.len / 16, 0, true);
 		}
 		err = chain_model_add(e, max, d.addr, d.len, d.flags & VRING_DESC_F_WRITE);
 		if (err != VIRTQ_OK || !(d.flags & VRING_DESC_F_NEXT))
