@@ -27,7 +27,9 @@ struct client {
 	struct loop_watch watch;
 	struct loop_timer farewell; /* bounds the time in which the last answers are sent */
 	int fd;
-	bool ending; /* takes no more requests: close when the answers are out */
+	bool ending;                        /* takes no more requests: close when the answers are out */
+	void (*pass_on)(void *arg, int fd); /* instead of closing */
+	void *pass_on_arg;
 	char *in;
 	size_t in_len, in_size;
 	size_t in_seen; /* no newline in so many first bytes of in, apart from lines that were run */
@@ -40,6 +42,7 @@ struct ctl_server {
 	struct ctl *ctl;
 	struct list clients;
 	size_t n_clients;
+	struct client *running; /* whose request this is */
 	int fd;
 	char *path;
 	dev_t dev; /* of the socket file, to remove no other */
@@ -54,16 +57,31 @@ bool ctl_server_admits(uid_t peer, uid_t daemon)
 	return peer == daemon || peer == 0;
 }
 
-static void client_close(struct client *c)
+static void client_free(struct client *c)
 {
 	loop_watch_del(c->server->loop, &c->watch);
 	loop_timer_cancel(c->server->loop, &c->farewell);
 	list_del(&c->link);
 	c->server->n_clients--;
-	close(c->fd);
 	free(c->in);
 	free(c->out);
 	free(c);
+}
+
+static void client_close(struct client *c)
+{
+	close(c->fd);
+	client_free(c);
+}
+
+static void client_pass_on(struct client *c)
+{
+	void (*fn)(void *arg, int fd) = c->pass_on;
+	void *arg = c->pass_on_arg;
+	int fd = c->fd;
+
+	client_free(c);
+	fn(arg, fd);
 }
 
 /* Makes room for len more bytes in a buffer. 0 or -ENOMEM. */
@@ -150,7 +168,9 @@ static int client_run_line(struct client *c, const char *line, size_t len)
 		len--;
 	if (len == 0)
 		return 0;
+	c->server->running = c;
 	answer = rpc_answer(c->server->ctl, line, len);
+	c->server->running = NULL;
 	if (answer)
 		err = client_say(c, answer);
 	free(answer);
@@ -175,7 +195,7 @@ static int client_run_lines(struct client *c)
 	ssize_t end;
 	int err = 0;
 
-	for (int i = 0; i < LINES_PER_ROUND && !err && (end = line_end(c, done)) >= 0; i++) {
+	for (int i = 0; i < LINES_PER_ROUND && !err && !c->ending && (end = line_end(c, done)) >= 0; i++) {
 		size_t len = (size_t)end - done;
 
 		if (len > RPC_LINE_MAX)
@@ -243,8 +263,13 @@ static void client_event(void *arg, uint32_t events)
 		err = client_run_lines(c);
 	if (!err)
 		err = client_send(c);
-	if (!err && c->ending && c->out_len == 0)
+	if (!err && c->ending && c->out_len == 0) {
+		if (c->pass_on) {
+			client_pass_on(c);
+			return;
+		}
 		err = -ECONNRESET;
+	}
 	if (!err)
 		err = client_rearm(c);
 	if (err == -ENOBUFS)
@@ -259,12 +284,10 @@ static void client_farewell(void *arg)
 	client_close(arg);
 }
 
-/* Takes over fd. */
-static void client_open(struct ctl_server *s, int fd)
+/* Takes over fd. NULL: it is closed. */
+static struct client *client_create(struct ctl_server *s, int fd)
 {
 	struct client *c = calloc(1, sizeof(*c));
-	char message[128];
-	uid_t uid = 0;
 
 	if (!c)
 		goto close_fd;
@@ -276,6 +299,23 @@ static void client_open(struct ctl_server *s, int fd)
 		goto free_client;
 	list_add_tail(&s->clients, &c->link);
 	s->n_clients++;
+	return c;
+free_client:
+	free(c);
+close_fd:
+	close(fd);
+	return NULL;
+}
+
+/* Takes over fd. */
+static void client_open(struct ctl_server *s, int fd)
+{
+	struct client *c = client_create(s, fd);
+	char message[128];
+	uid_t uid = 0;
+
+	if (!c)
+		return;
 	if (unix_peer_uid(fd, &uid) || !ctl_server_admits(uid, geteuid())) {
 		snprintf(message, sizeof(message),
 			"user %u may not control this daemon: become user %u or root", (unsigned)uid,
@@ -286,11 +326,39 @@ static void client_open(struct ctl_server *s, int fd)
 	}
 	if (c->ending)
 		client_event(c, 0);
-	return;
-free_client:
-	free(c);
-close_fd:
-	close(fd);
+}
+
+static json_t *client_save(const struct client *c, struct parcel *parcel)
+{
+	return json_pack("{s:o, s:o, s:o}", "socket", parcel_put(parcel, c->fd), "in",
+		parcel_hex(c->in, c->in_len), "out",
+		parcel_hex(c->out + c->out_sent, c->out_len - c->out_sent));
+}
+
+/* 0 or -errno. */
+static int bytes_restore(const json_t *hex, char **buf, size_t *size, size_t *len)
+{
+	size_t max = json_string_length(hex) / 2;
+	int n = reserve(buf, size, 0, max + 1);
+
+	if (n == 0)
+		n = parcel_bytes(hex, *buf, max);
+	*len = n > 0 ? (size_t)n : 0;
+	return n < 0 ? n : 0;
+}
+
+/* One that cannot be restored has to connect anew. */
+static void client_restore(struct ctl_server *s, const json_t *o, struct parcel *parcel)
+{
+	int fd = parcel_take(parcel, json_object_get(o, "socket"));
+	struct client *c = fd < 0 ? NULL : client_create(s, fd);
+
+	if (!c)
+		return;
+	if (bytes_restore(json_object_get(o, "in"), &c->in, &c->in_size, &c->in_len) < 0 ||
+		bytes_restore(json_object_get(o, "out"), &c->out, &c->out_size, &c->out_len) < 0 ||
+		client_rearm(c) < 0)
+		client_close(c);
 }
 
 static void server_event(void *arg, uint32_t events)
@@ -334,21 +402,23 @@ static int make_directory(const char *path)
 	return err;
 }
 
-static int server_listen(struct ctl_server *s, const char *path)
+bool ctl_server_pass_on(struct ctl_server *s, void (*fn)(void *arg, int fd), void *arg)
 {
-	struct stat st;
+	struct client *c = s ? s->running : NULL;
+
+	if (!c)
+		return false;
+	c->pass_on = fn;
+	c->pass_on_arg = arg;
+	c->ending = true;
+	return true;
+}
+
+static int server_listen(const char *path)
+{
 	int err = make_directory(path);
 
-	if (err)
-		return err;
-	s->fd = unix_listen(path, 0600, BACKLOG);
-	if (s->fd < 0)
-		return s->fd;
-	if (lstat(path, &st) == 0) {
-		s->dev = st.st_dev;
-		s->ino = st.st_ino;
-	}
-	return 0;
+	return err ? err : unix_listen(path, 0600, BACKLOG);
 }
 
 static void server_unlink(const struct ctl_server *s)
@@ -359,9 +429,12 @@ static void server_unlink(const struct ctl_server *s)
 		unlink(s->path);
 }
 
-int ctl_server_start(struct ctl_server **out, struct loop *loop, struct ctl *ctl, const char *path)
+/* Takes fd over, which listens at path; but on error. */
+static int server_create(
+	struct ctl_server **out, struct loop *loop, struct ctl *ctl, const char *path, int fd)
 {
 	struct ctl_server *s = calloc(1, sizeof(*s));
+	struct stat st;
 	int err;
 
 	if (!s)
@@ -369,24 +442,76 @@ int ctl_server_start(struct ctl_server **out, struct loop *loop, struct ctl *ctl
 	s->loop = loop;
 	s->ctl = ctl;
 	s->path = text_copy(path, strlen(path));
+	s->fd = fd;
+	if (lstat(path, &st) == 0) {
+		s->dev = st.st_dev;
+		s->ino = st.st_ino;
+	}
 	list_init(&s->clients);
 	loop_watch_init(&s->watch, server_event, s);
 	loop_timer_init(&s->accept_pause, server_accept_again, s);
-	err = server_listen(s, path);
-	if (err)
-		goto free_server;
 	err = loop_watch_add(loop, &s->watch, s->fd, EPOLLIN);
-	if (err)
-		goto close_fd;
+	if (err) {
+		free(s->path);
+		free(s);
+		return err;
+	}
 	*out = s;
 	return 0;
-close_fd:
-	server_unlink(s);
-	close(s->fd);
-free_server:
-	free(s->path);
-	free(s);
+}
+
+int ctl_server_start(struct ctl_server **out, struct loop *loop, struct ctl *ctl, const char *path)
+{
+	int err, fd = server_listen(path);
+
+	if (fd < 0)
+		return fd;
+	err = server_create(out, loop, ctl, path, fd);
+	if (err) {
+		unlink(path);
+		close(fd);
+	}
 	return err;
+}
+
+json_t *ctl_server_save(const struct ctl_server *s, struct parcel *parcel)
+{
+	json_t *clients = json_array();
+	const struct client *c;
+
+	list_for_each (c, &s->clients, link)
+		if (!c->ending)
+			json_array_append_new(clients, client_save(c, parcel));
+	return json_pack("{s:o, s:I, s:I, s:o}", "socket", parcel_put(parcel, s->fd), "device",
+		(json_int_t)s->dev, "inode", (json_int_t)s->ino, "clients", clients);
+}
+
+static bool is_file_of(const char *path, const json_t *state)
+{
+	struct stat st;
+
+	return lstat(path, &st) == 0 && st.st_dev == (dev_t)parcel_u64(state, "device", 0) &&
+	       st.st_ino == (ino_t)parcel_u64(state, "inode", 0);
+}
+
+int ctl_server_restore(struct ctl_server **out, struct loop *loop, struct ctl *ctl, const char *path,
+	const json_t *state, struct parcel *parcel)
+{
+	const json_t *client;
+	size_t i;
+	int fd = is_file_of(path, state) ? parcel_take(parcel, json_object_get(state, "socket")) : -1;
+	int err;
+
+	if (fd < 0)
+		return ctl_server_start(out, loop, ctl, path);
+	err = server_create(out, loop, ctl, path, fd);
+	if (err) {
+		close(fd);
+		return err;
+	}
+	json_array_foreach (json_object_get(state, "clients"), i, client)
+		client_restore(*out, client, parcel);
+	return 0;
 }
 
 void ctl_server_stop(struct ctl_server *s)

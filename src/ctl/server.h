@@ -15,6 +15,7 @@
 
 #include "ctl/ctl.h"
 #include "os/loop.h"
+#include "os/parcel.h"
 
 #include <sys/types.h>
 
@@ -28,6 +29,18 @@ struct ctl_server;
  * -errno, which unix_explain() turns into what to do about it.
  */
 int ctl_server_start(struct ctl_server **out, struct loop *loop, struct ctl *ctl, const char *path);
+/* The socket that listens, and clients with what they sent and have not read, for a successor process. */
+json_t *ctl_server_save(const struct ctl_server *server, struct parcel *parcel);
+/* As ctl_server_start(), but goes on with that socket if it is the one at path. */
+int ctl_server_restore(struct ctl_server **out, struct loop *loop, struct ctl *ctl, const char *path,
+	const json_t *state, struct parcel *parcel);
+
+/*
+ * For a command whose caller wants more than an answer: as soon as the caller has that, its connection leaves the
+ * server and becomes fn's. False: the command that runs came over no connection.
+ */
+bool ctl_server_pass_on(struct ctl_server *server, void (*fn)(void *arg, int fd), void *arg);
+
 /* Closes all clients and removes the socket file, if it is still this server's. */
 void ctl_server_stop(struct ctl_server *server);
 

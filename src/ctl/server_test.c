@@ -400,7 +400,128 @@ TEST(another_user_is_refused_with_a_sentence)
 	world_close(&w);
 }
 
-TESTS(cmocka_unit_test(only_the_owner_may_open_the_socket), cmocka_unit_test(a_request_may_come_byte_by_byte),
+/* A table with one command that takes its caller's connection. */
+struct taker {
+	struct ctl_server *server;
+	int fd;
+};
+
+static void take(void *arg, int fd)
+{
+	((struct taker *)arg)->fd = fd;
+}
+
+static int run_take(struct ctl_call *call)
+{
+	struct taker *t = call->subject;
+
+	call->result = json_boolean(ctl_server_pass_on(t->server, take, t));
+	return 0;
+}
+
+static const struct ctl_command take_rows[] = {{"take", "Take the connection", run_take, NULL}, {0}};
+static const struct ctl_table take_table = {take_rows};
+
+TEST(a_command_may_take_its_connection_after_the_answer)
+{
+	struct taker taker = {.fd = -1};
+	struct ctl_answer answer;
+	struct world w;
+	int fd, other;
+
+	world_open(&w);
+	ctl_add_table(w.ctl, &take_table, &taker);
+	taker.server = w.server;
+	other = connect_client(&w);
+	fd = connect_client(&w);
+	say(fd, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"take\"}\n" PING);
+	turns(&w, 2);
+	assert_string_equal(hear(&w, fd), "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":true}\n");
+	assert_true(taker.fd >= 0);
+	say(fd, PING);
+	turns(&w, 4);
+	assert_string_equal(hear(&w, fd), ""); /* nobody answers there any more */
+	assert_int_equal(unix_send(taker.fd, "mine", 4, NULL, 0), 4);
+	assert_string_equal(hear(&w, fd), "mine");
+	say(other, PING);
+	turns(&w, 2);
+	assert_string_equal(hear(&w, other), PONG);
+	ctl_run_line(w.ctl, "take", NULL, &answer); /* over no connection */
+	assert_true(json_is_false(answer.result));
+	ctl_answer_free(&answer);
+	close(taker.fd);
+	close(fd);
+	close(other);
+	world_close(&w);
+}
+
+TEST(a_server_goes_on_with_a_socket_that_listens_already)
+{
+	struct parcel parcel = {.fds = (int[2]){0}, .size = 2};
+	struct ctl_server *next;
+	struct loop *loop;
+	struct world w;
+	json_t *saved;
+	int fd, before;
+
+	world_open(&w);
+	assert_int_equal(loop_create(&loop), 0);
+	before = connect_client(&w);
+	say(before, PING "{\"jsonrpc\":\"2.0\",\"id\":1,\"me");
+	turns(&w, 2);
+	assert_string_equal(hear(&w, before), PONG);
+	saved = ctl_server_save(w.server, &parcel);
+	for (int i = 0; i < 2; i++)
+		parcel.fds[i] = dup(parcel.fds[i]); /* as they would arrive elsewhere */
+	say(before, "thod\":\"rpc.ping\"}\n");
+	fd = unix_connect(w.path); /* nobody has accepted it yet */
+	say(fd, PING);
+	assert_int_equal(ctl_server_restore(&next, loop, w.ctl, w.path, saved, &parcel), 0);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(parcel.fds[i], -1);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(loop_turn(loop, 0), 0);
+	assert_string_equal(hear(&w, fd), PONG);
+	assert_string_equal(hear(&w, before), PONG);
+	ctl_server_stop(next);
+	assert_int_equal(access(w.path, F_OK), -1);
+	assert_string_equal(hear(&w, fd), "end");
+	loop_destroy(loop);
+	json_decref(saved);
+	close(fd);
+	close(before);
+	world_close(&w);
+}
+
+TEST(a_server_at_another_path_starts_anew)
+{
+	struct parcel parcel = {.fds = (int[1]){0}, .size = 1};
+	struct ctl_server *next;
+	char path[80];
+	struct world w;
+	json_t *saved;
+	int fd;
+
+	world_open(&w);
+	saved = ctl_server_save(w.server, &parcel);
+	snprintf(path, sizeof(path), "%s/other.sock", w.api_dir);
+	assert_int_equal(ctl_server_restore(&next, w.loop, w.ctl, path, saved, &parcel), 0);
+	assert_int_not_equal(parcel.fds[0], -1); /* left to whoever owns the parcel */
+	fd = unix_connect(path);
+	say(fd, PING);
+	turns(&w, 3);
+	assert_string_equal(hear(&w, fd), PONG);
+	ctl_server_stop(next);
+	json_decref(saved);
+	close(fd);
+	world_close(&w);
+}
+
+TESTS(cmocka_unit_test(a_server_at_another_path_starts_anew),
+	cmocka_unit_test(a_command_may_take_its_connection_after_the_answer),
+	cmocka_unit_test(a_server_goes_on_with_a_socket_that_listens_already),
+	cmocka_unit_test(only_the_owner_may_open_the_socket),
+	cmocka_unit_test(a_request_may_come_byte_by_byte),
 	cmocka_unit_test(two_requests_in_one_write_get_two_answers_in_order),
 	cmocka_unit_test(garbage_is_answered_and_the_client_stays),
 	cmocka_unit_test(a_client_that_ends_its_side_still_gets_the_answer),

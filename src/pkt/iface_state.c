@@ -57,9 +57,9 @@ json_t *iface_save(const struct iface_table *t, const struct iface *iface)
 	struct iface_counters c;
 
 	iface_counters_sum(t, iface, &c);
-	return json_pack("{s:I, s:s, s:o, s:b, s:o}", "index", (json_int_t)iface->idx, "name", iface->name,
-		"mac", parcel_hex(iface->mac, sizeof(iface->mac)), "up", (int)iface_is_up(iface), "counters",
-		counters_save(&c));
+	return json_pack("{s:I, s:s, s:o, s:b, s:I, s:o}", "index", (json_int_t)iface->idx, "name",
+		iface->name, "mac", parcel_hex(iface->mac, sizeof(iface->mac)), "up", (int)iface_is_up(iface),
+		"mtu", (json_int_t)iface_mtu(iface), "counters", counters_save(&c));
 }
 
 int iface_restore(struct iface_table *t, struct iface *iface, const json_t *state)
@@ -78,6 +78,8 @@ int iface_restore(struct iface_table *t, struct iface *iface, const json_t *stat
 	if (err)
 		return err;
 	__atomic_store_n(&iface->up, parcel_bool(state, "up", false), __ATOMIC_RELAXED);
+	__atomic_store_n(
+		&iface->mtu, (uint32_t)parcel_u64(state, "mtu", IFACE_MTU_DEFAULT), __ATOMIC_RELAXED);
 	counters_restore(&c, json_object_get(state, "counters"));
 	iface_counters_resume(t, iface, &c);
 	return 0;

@@ -30,6 +30,7 @@ static void bed_open(struct bed *bed)
 		((uint64_t *)&bed->a.lanes[1]->counters)[i] = 1ull << 40;
 	}
 	bed->a.up = true;
+	bed->a.mtu = 9000;
 	bed->saved = iface_save(bed->old, &bed->a);
 }
 
@@ -52,6 +53,7 @@ TEST(an_interface_comes_back_with_index_name_address_and_state)
 	assert_string_equal(bed.b.name, "port a");
 	assert_memory_equal(bed.b.mac, bed.a.mac, sizeof(bed.a.mac));
 	assert_true(iface_is_up(&bed.b));
+	assert_int_equal(iface_mtu(&bed.b), 9000);
 	iface_remove(bed.new, &bed.b);
 	bed_close(&bed);
 }

@@ -183,50 +183,6 @@ static void print_show_hardware(const json_t *result, FILE *out)
 	}
 }
 
-/* --- show interface rx-placement --- */
-
-static int run_show_placement(struct ctl_call *call)
-{
-	const struct ports *ports = call->subject;
-	const struct port *port;
-
-	call->result = json_array();
-	list_for_each (port, &ports->list, link) {
-		for (uint32_t q = 0; q < PORT_MAX_RX_QUEUES; q++)
-			if (port->rx_waker[q])
-				json_array_append_new(call->result,
-					json_pack("{s:s, s:s, s:i, s:i}", "interface", port->iface.name,
-						"node", port->iface.kind, "queue", (int)q, "worker",
-						(int)port->rx_worker[q]));
-	}
-	return 0;
-}
-
-static void print_show_placement(const json_t *result, FILE *out)
-{
-	const json_t *row;
-	size_t i;
-
-	for (json_int_t w = 0; w < WORKER_MAX; w++) {
-		bool titled = false;
-
-		json_array_foreach ((json_t *)(uintptr_t)result, i, row) {
-			if (json_integer_value(json_object_get(row, "worker")) != w)
-				continue;
-			if (!titled)
-				fprintf(out,
-					"Thread %" JSON_INTEGER_FORMAT " (worker %" JSON_INTEGER_FORMAT
-					"):\n",
-					w, w);
-			titled = true;
-			fprintf(out, "  node %s-input:\n    %s queue %" JSON_INTEGER_FORMAT "\n",
-				json_string_value(json_object_get(row, "node")),
-				json_string_value(json_object_get(row, "interface")),
-				json_integer_value(json_object_get(row, "queue")));
-		}
-	}
-}
-
 /* --- show errors --- */
 
 static int run_show_errors(struct ctl_call *call)
@@ -307,8 +263,6 @@ static int run_set_mtu(struct ctl_call *call)
 static const struct ctl_command commands[] = {
 	{"show interface [<interface:interface>]", "Interfaces, their state and counters", run_show_interface,
 		print_show_interface},
-	{"show interface rx-placement", "Which worker polls which receive queue", run_show_placement,
-		print_show_placement},
 	{"show hardware-interfaces [<interface:interface>]", "Interfaces and what stands behind them",
 		run_show_interface, print_show_hardware},
 	{"show errors", "Dropped packets by reason", run_show_errors, print_show_errors},

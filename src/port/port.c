@@ -33,15 +33,35 @@ void ports_fini(struct ports *ports)
 	loop_timer_cancel(ports->config.loop, &ports->tick);
 }
 
-int port_add(struct ports *ports, struct port *port)
+static int list_port(struct ports *ports, struct port *port, int err)
 {
-	int err = iface_add(ports->config.ifaces, &port->iface);
-
 	if (err)
 		return err;
 	port->ports = ports;
+	for (uint32_t q = 0; q < PORT_MAX_RX_QUEUES; q++)
+		port->rx_wanted[q] = PORT_ANY_WORKER;
 	list_add_tail(&ports->list, &port->link);
 	return 0;
+}
+
+int port_add(struct ports *ports, struct port *port)
+{
+	return list_port(ports, port, iface_add(ports->config.ifaces, &port->iface));
+}
+
+int port_add_restored(struct ports *ports, struct port *port, const json_t *state)
+{
+	const json_t *wanted = json_object_get(state, "workers-wanted");
+	int err = list_port(ports, port,
+		iface_restore(ports->config.ifaces, &port->iface, json_object_get(state, "interface")));
+
+	for (uint32_t q = 0; q < PORT_MAX_RX_QUEUES && !err; q++) {
+		const json_t *worker = json_array_get(wanted, q);
+
+		if (json_is_integer(worker))
+			port->rx_wanted[q] = (uint32_t)json_integer_value(worker);
+	}
+	return err;
 }
 
 void port_remove(struct port *port)
@@ -71,6 +91,37 @@ void port_rx_stop(struct port *port, uint32_t queue)
 		return;
 	ports->config.placer->stop(ports->config.placer_subject, port, queue);
 	port->rx_waker[queue] = NULL;
+}
+
+/* Nobody polls the queue between the two: what waits there is polled for right after. */
+static int rx_move(struct port *port, uint32_t queue)
+{
+	int err;
+
+	if (port->ops->rx_watch)
+		port->ops->rx_watch(port, queue, false);
+	port_rx_stop(port, queue);
+	err = port_rx_start(port, queue);
+	if (!err && port->ops->rx_watch)
+		port->ops->rx_watch(port, queue, true);
+	return err;
+}
+
+int port_rx_place(struct port *port, uint32_t queue, uint32_t worker)
+{
+	uint32_t before = port->rx_wanted[queue];
+	int err;
+
+	ASSERT(worker == PORT_ANY_WORKER || worker < port->ports->config.n_workers);
+	port->rx_wanted[queue] = worker;
+	if (!port->rx_waker[queue] || port->rx_worker[queue] == worker)
+		return 0;
+	err = rx_move(port, queue);
+	if (!err)
+		return 0;
+	port->rx_wanted[queue] = before;
+	rx_move(port, queue);
+	return err;
 }
 
 struct port *ports_get(const struct ports *ports, uint32_t idx)

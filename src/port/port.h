@@ -15,6 +15,7 @@
 
 #include "base/random.h"
 #include "os/loop.h"
+#include "os/parcel.h"
 #include "os/waker.h"
 #include "pkt/iface.h"
 #include "pkt/turn.h"
@@ -23,6 +24,7 @@
 #include <stdint.h>
 
 #define PORT_MAX_RX_QUEUES 8
+#define PORT_ANY_WORKER    UINT32_MAX
 
 struct port;
 
@@ -34,12 +36,25 @@ struct port_ops {
 	/* Asks to be woken for new frames. True: do not sleep, there is something already, or nobody would wake us. */
 	bool (*rx_arm)(struct port *port, uint32_t queue);
 	void (*rx_disarm)(struct port *port, uint32_t queue);
+	/*
+	 * Control: the queue's worker is about to change (false), or has (true): what wakes it goes along. May be NULL: then
+	 * nothing but waker_wake() does.
+	 */
+	void (*rx_watch)(struct port *port, uint32_t queue, bool watch);
 	/* Sends n packets, which are only borrowed and may be on their way through other ports too. */
 	void (*tx)(struct port *port, struct turn *turn, struct pkt *const *pkts, uint32_t n);
 	/* Control, about once a second: look after the peer. */
 	void (*tick)(struct port *port);
+	/* Control: its peer is there. */
+	bool (*connected)(const struct port *port);
 	/* Control: a guarded mapping was lost (os/guard.h). */
 	void (*check_memory)(struct port *port);
+	/*
+	 * Control, while no worker receives: stops, and says what a successor process needs to go on, which is its
+	 * kind's restore function's business (port_state.c). Then either this process ends, or resume() is called.
+	 */
+	json_t *(*save)(struct port *port, struct parcel *parcel);
+	void (*resume)(struct port *port);
 	/* Control: ends what the port has with its peer; workers may still look at the port itself. */
 	void (*close)(struct port *port);
 	/* Control: closed, polled by no worker, listed in no table. Frees it. */
@@ -54,6 +69,8 @@ struct port {
 	/* Where each receive queue is polled; NULL: nowhere. Control. */
 	struct waker *rx_waker[PORT_MAX_RX_QUEUES];
 	uint32_t rx_worker[PORT_MAX_RX_QUEUES];
+	/* And where the user wants it, for as long as the port lives; PORT_ANY_WORKER: anywhere. */
+	uint32_t rx_wanted[PORT_MAX_RX_QUEUES];
 };
 
 static inline struct port *port_of(struct iface *iface)
@@ -63,7 +80,7 @@ static inline struct port *port_of(struct iface *iface)
 
 /* Who polls: implemented by worker/, which ports may not see. Control thread. */
 struct port_placer {
-	/* Lets a worker poll the queue; sets rx_waker and rx_worker. 0 or -errno. */
+	/* Lets a worker poll the queue, rx_wanted if there is one; sets rx_waker and rx_worker. 0 or -errno. */
 	int (*start)(void *subject, struct port *port, uint32_t queue);
 	/* Returns when the worker has let go of the queue. Does nothing if nobody polls it. */
 	void (*stop)(void *subject, struct port *port, uint32_t queue);
@@ -94,11 +111,15 @@ void ports_fini(struct ports *ports);
 
 /* Lists a port whose iface has name, mac and kind set. 0 or -errno; on error the port is still the caller's. */
 int port_add(struct ports *ports, struct port *port);
+/* The same for one that was saved; of its interface only the kind is set. */
+int port_add_restored(struct ports *ports, struct port *port, const json_t *state);
 /* Closes it, stops its queues, takes its interface away and destroys it. */
 void port_remove(struct port *port);
 
 int port_rx_start(struct port *port, uint32_t queue);
 void port_rx_stop(struct port *port, uint32_t queue);
+/* From now on worker polls the queue, when it is polled at all. 0 or -errno: it stays where it was. */
+int port_rx_place(struct port *port, uint32_t queue, uint32_t worker);
 
 /* NULL if iface idx is no port (local0), or none. */
 struct port *ports_get(const struct ports *ports, uint32_t idx);
@@ -106,10 +127,25 @@ struct port *ports_get(const struct ports *ports, uint32_t idx);
 /* SIGBUS replaced a mapping: each port looks whether it was its own. */
 void ports_check_memory(struct ports *ports);
 
+/* All ports for a successor process; no worker receives. Then either this process ends, or it resumes. */
+json_t *ports_save(struct ports *ports, struct parcel *parcel);
+void ports_resume(struct ports *ports);
+
+struct ports_restored {
+	uint32_t ports;
+	uint32_t peers;       /* connected, and notice nothing */
+	uint32_t left_behind; /* were connected, and have to connect anew; logged by name */
+};
+
+/* 0 or -errno: one of them is not there. */
+int ports_restore(
+	struct ports *ports, const json_t *state, struct parcel *parcel, struct ports_restored *restored);
+
 /* The stages of this room, subject unused. */
 void eth_input(void *subject, struct turn *turn, const struct vec *vec);
 void port_output(void *subject, struct turn *turn, const struct vec *vec);
 
 extern const struct ctl_table interface_commands; /* subject: struct ports */
+extern const struct ctl_table placement_commands; /* subject: struct ports */
 
 #endif

@@ -75,6 +75,21 @@ static void unwatch(struct vhost_port *vp, uint32_t queue, const struct vhost_ri
 		waker_unwatch(vp->port.rx_waker[queue], ring->kick_fd);
 }
 
+static void vhost_rx_watch(struct port *port, uint32_t queue, bool on)
+{
+	struct vhost_port *vp = CONTAINER_OF(port, struct vhost_port, port);
+	struct vhost_ring *const rings[] = {vp->rings[2 * queue + 1], queue == 0 ? vp->ctrl_ring : NULL};
+
+	for (uint32_t i = 0; i < ARRAY_LEN(rings); i++) {
+		if (!rings[i])
+			continue;
+		if (on)
+			watch(vp, queue, rings[i]);
+		else
+			unwatch(vp, queue, rings[i]);
+	}
+}
+
 /* What the guest sends on. */
 static void publish_rx(struct vhost_port *vp, uint32_t queue, struct vhost_ring *ring)
 {
@@ -211,14 +226,18 @@ static int vhost_get_config(void *device, uint32_t offset, uint32_t len, uint8_t
 	return 0;
 }
 
+/* The control ring is looked at with the first queue, which may not have been started. */
 static void vhost_kick(void *device, uint32_t idx)
 {
 	struct vhost_port *vp = device;
+	struct waker *waker = NULL;
 
 	if (idx == vp->ctrl_idx)
-		waker_wake(vp->port.rx_waker[0]);
+		waker = vp->port.rx_waker[0];
 	else if (idx % 2 == 1)
-		waker_wake(vp->port.rx_waker[idx / 2]);
+		waker = vp->port.rx_waker[idx / 2];
+	if (waker)
+		waker_wake(waker);
 }
 
 static const struct vhost_device device_ops = {
@@ -235,6 +254,14 @@ static const struct vhost_device device_ops = {
 static void vhost_tick(struct port *port)
 {
 	vhost_backend_check_rings(CONTAINER_OF(port, struct vhost_port, port)->backend);
+}
+
+static bool vhost_has_guest(const struct port *port)
+{
+	struct vhost_backend_status status;
+
+	vhost_backend_status(CONTAINER_OF(port, struct vhost_port, port)->backend, &status);
+	return status.connected;
 }
 
 static void vhost_check_memory(struct port *port)
@@ -266,9 +293,13 @@ static const struct port_ops vhost_ops = {
 	.rx_done = vhost_rx_done,
 	.rx_arm = vhost_rx_arm,
 	.rx_disarm = vhost_rx_disarm,
+	.rx_watch = vhost_rx_watch,
 	.tx = vhost_tx,
 	.tick = vhost_tick,
+	.connected = vhost_has_guest,
 	.check_memory = vhost_check_memory,
+	.save = vhost_port_save,
+	.resume = vhost_port_resume,
 	.close = vhost_close,
 	.destroy = vhost_destroy,
 };
@@ -302,7 +333,7 @@ static void make_mac(struct ports *ports, uint8_t mac[6])
 	memcpy(&mac[2], &bits, 4);
 }
 
-static struct vhost_port *vhost_alloc(struct ports *ports, const struct vhost_port_config *config)
+struct vhost_port *vhost_port_alloc(uint64_t feature_mask)
 {
 	struct vhost_port *vp = calloc(1, sizeof(*vp));
 
@@ -312,24 +343,17 @@ static struct vhost_port *vhost_alloc(struct ports *ports, const struct vhost_po
 		pthread_spin_init(&vp->tx_lock[i], PTHREAD_PROCESS_PRIVATE);
 	vp->port.ops = &vhost_ops;
 	vp->port.iface.kind = "vhost-user";
-	pick_instance(ports, vp, config->instance);
-	if (config->mac)
-		memcpy(vp->port.iface.mac, config->mac, sizeof(vp->port.iface.mac));
-	else
-		make_mac(ports, vp->port.iface.mac);
+	vp->feature_mask = feature_mask;
 	vp->peer_mtu = UINT32_MAX;
 	vhost_set_features(vp, BIT(VIRTIO_F_VERSION_1));
 	return vp;
 }
 
-int vhost_port_create(struct ports *ports, const struct vhost_port_config *config, struct vhost_port **out)
+struct vhost_backend_config vhost_port_backend(struct vhost_port *vp)
 {
-	struct vhost_port *vp = vhost_alloc(ports, config);
-	struct vhost_backend_config backend = {
-		.path = config->path,
-		.server = config->server,
-		.mode = config->mode,
-		.features = VHOST_PORT_FEATURES & config->feature_mask,
+	return (struct vhost_backend_config){
+		.name = vp->port.iface.name,
+		.features = VHOST_PORT_FEATURES & vp->feature_mask,
 		.protocol_features = VHOST_PORT_PROTOCOL_FEATURES,
 		.config_size = sizeof(struct virtio_net_config),
 		.config_optional = true,
@@ -338,16 +362,30 @@ int vhost_port_create(struct ports *ports, const struct vhost_port_config *confi
 		.ops = &device_ops,
 		.device = vp,
 	};
+}
+
+int vhost_port_create(struct ports *ports, const struct vhost_port_config *config, struct vhost_port **out)
+{
+	struct vhost_port *vp = vhost_port_alloc(config->feature_mask);
+	struct vhost_backend_config backend;
 	int err;
 
 	if (!vp)
 		return -ENOMEM;
+	pick_instance(ports, vp, config->instance);
+	if (config->mac)
+		memcpy(vp->port.iface.mac, config->mac, sizeof(vp->port.iface.mac));
+	else
+		make_mac(ports, vp->port.iface.mac);
 	err = port_add(ports, &vp->port);
 	if (err) {
 		vhost_destroy(&vp->port);
 		return err;
 	}
-	backend.name = vp->port.iface.name;
+	backend = vhost_port_backend(vp);
+	backend.path = config->path;
+	backend.server = config->server;
+	backend.mode = config->mode;
 	err = vhost_backend_create(&vp->backend, ports->config.loop, &backend);
 	if (err) {
 		port_remove(&vp->port);

@@ -9,6 +9,7 @@
  *	vhost_rx.c     guest to switch: borrow its buffers
  *	vhost_tx.c     switch to guest: the one copy
  *	vhost_ctrl.c   the driver's control queue, where the front-end leaves it to us
+ *	vhost_port_state.c   all of it for a successor process
  *
  * The control queue lies behind all others: ring 2 * VHOST_PORT_PAIRS for a driver that negotiated several pairs, ring 2
  * for one that did not. Front-ends that serve it themselves (QEMU does) hide CTRL_VQ from us.
@@ -36,6 +37,7 @@ struct vhost_port {
 	struct port port;
 	struct vhost_backend *backend;
 	uint32_t instance; /* N of VirtualEthernet0/0/N */
+	uint64_t feature_mask;
 	/* What the guest negotiated; constant while a ring is published. */
 	uint16_t hdr_len;
 	bool mrg_rxbuf;
@@ -66,6 +68,14 @@ struct vhost_port_config {
 
 /* 0 or -errno; with server the path is taken already when this returns (unix_explain()). */
 int vhost_port_create(struct ports *ports, const struct vhost_port_config *config, struct vhost_port **out);
+/* A port in no list, without name and address. NULL when out of memory. */
+struct vhost_port *vhost_port_alloc(uint64_t feature_mask);
+/* Of its back-end: all but path, server and mode. */
+struct vhost_backend_config vhost_port_backend(struct vhost_port *vp);
+/* As ops->save() and resume(); and back again. */
+json_t *vhost_port_save(struct port *port, struct parcel *parcel);
+void vhost_port_resume(struct port *port);
+int vhost_port_restore(struct ports *ports, const json_t *state, struct parcel *parcel, struct port **out);
 /* NULL if the port is of another kind. */
 struct vhost_port *vhost_port_of(struct port *port);
 

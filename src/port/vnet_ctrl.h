@@ -17,6 +17,7 @@
 #ifndef GINNEL_PORT_VNET_CTRL_H
 #define GINNEL_PORT_VNET_CTRL_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -64,5 +65,9 @@ static inline bool vnet_ctrl_filters(const struct vnet_ctrl *c)
 
 /* Does the frame, of which the first len bytes are here (14 at least), pass? */
 bool vnet_ctrl_passes(const struct vnet_ctrl *c, const uint8_t *frame, uint32_t len);
+
+/* For a successor process. What does not fit the features is left as it is after a reset. */
+json_t *vnet_ctrl_save(const struct vnet_ctrl *c);
+void vnet_ctrl_restore(struct vnet_ctrl *c, const json_t *state);
 
 #endif

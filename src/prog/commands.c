@@ -2,6 +2,7 @@
 #include "prog/commands.h"
 
 #include "port/vhost_port.h"
+#include "prog/handover.h"
 
 #include <unistd.h>
 
@@ -47,11 +48,13 @@ static const struct ctl_command program_rows[] = {
 
 static const struct ctl_table program_commands = {program_rows};
 
-void commands_add(struct ctl *ctl, struct rooms *rooms)
+void commands_add(struct ctl *ctl, struct rooms *rooms, struct handover *handover)
 {
 	ctl_add_type(ctl, &interface_type, rooms);
 	ctl_add_table(ctl, &program_commands, rooms);
+	ctl_add_table(ctl, &handover_commands, handover);
 	ctl_add_table(ctl, &interface_commands, rooms->ports);
+	ctl_add_table(ctl, &placement_commands, rooms->ports);
 	ctl_add_table(ctl, &vhost_commands, rooms->ports);
 	ctl_add_table(ctl, &bridge_commands, rooms->bridges);
 	ctl_add_table(ctl, &worker_commands, rooms->workers);

@@ -16,6 +16,8 @@ struct rooms {
 	struct ports *ports;
 };
 
-void commands_add(struct ctl *ctl, struct rooms *rooms);
+struct handover;
+
+void commands_add(struct ctl *ctl, struct rooms *rooms, struct handover *handover);
 
 #endif

@@ -5,8 +5,10 @@
 #include "ctl/server.h"
 #include "os/clock.h"
 #include "os/guard.h"
+#include "os/service.h"
 #include "os/unix.h"
 #include "prog/commands.h"
+#include "prog/handover.h"
 #include "prog/options.h"
 
 #include <errno.h>
@@ -24,12 +26,23 @@ struct daemon {
 	const struct options *options;
 	struct loop *loop;
 	struct ctl *ctl;
-	struct ctl_server *server;
 	struct ports port_list;
 	struct rooms rooms;
+	struct handover handover;
 	struct loop_watch signals, lost_memory;
 	struct loop_timer age;
 };
+
+/* Returns when it did not work: then guests have to connect anew. */
+static void leave_to_manager(struct daemon *d)
+{
+	int err = handover_store(&d->handover);
+
+	if (err == 0)
+		_exit(EXIT_SUCCESS); /* what is left open is the next one's: nothing may be shut down */
+	log_warning("ginneld: the service manager keeps nothing (%s): is FileDescriptorStoreMax= set?",
+		strerror(-err));
+}
 
 static void on_signal(void *arg, uint32_t events)
 {
@@ -38,6 +51,9 @@ static void on_signal(void *arg, uint32_t events)
 
 	if (read(d->signals.fd, &info, sizeof(info)) == sizeof(info))
 		log_info("ginneld: %s, ending", strsignal((int)info.ssi_signo));
+	service_notify("STOPPING=1");
+	if (d->options->fd_store)
+		leave_to_manager(d);
 	loop_stop(d->loop);
 }
 
@@ -170,14 +186,17 @@ static int daemon_start(struct daemon *d)
 		log_error("ginneld: cannot start: %s", strerror(-err));
 		return err;
 	}
-	commands_add(d->ctl, &d->rooms);
+	commands_add(d->ctl, &d->rooms, &d->handover);
+	d->handover = (struct handover){
+		.loop = d->loop, .rooms = &d->rooms, .ctl = d->ctl, .api_socket = d->options->api_socket};
+	handover_init(&d->handover);
 	loop_timer_init(&d->age, on_age, d);
 	on_age(d);
 	return 0;
 }
 
 /* The startup file is done before the control socket exists: who can connect finds everything in place. */
-static int daemon_open(struct daemon *d)
+static int start_fresh(struct daemon *d)
 {
 	char why[512];
 	int err;
@@ -186,11 +205,35 @@ static int daemon_open(struct daemon *d)
 		log_error("ginneld: %s", why);
 		return -EINVAL;
 	}
-	err = ctl_server_start(&d->server, d->loop, d->ctl, d->options->api_socket);
+	err = ctl_server_start(&d->handover.server, d->loop, d->ctl, d->options->api_socket);
 	if (err) {
 		log_error("ginneld: %s", unix_explain(err, d->options->api_socket, why, sizeof(why)));
 		return err;
 	}
+	return 0;
+}
+
+/* What another daemon has left; -ENOENT when there is nothing of that kind. */
+static int start_from_other(struct daemon *d)
+{
+	int err = handover_fetch(&d->handover);
+
+	if (err == -ENOENT && d->options->replace)
+		err = handover_take(&d->handover);
+	if (err && err != -ENOENT)
+		_exit(EXIT_FAILURE); /* guests are still with the other one: nothing may be shut down */
+	return err;
+}
+
+static int daemon_open(struct daemon *d)
+{
+	int err = start_from_other(d);
+
+	if (err == -ENOENT)
+		err = start_fresh(d);
+	if (err)
+		return err;
+	service_notify("READY=1");
 	log_info("ginneld: ready, %u worker%s, control socket %s", d->options->workers.n,
 		d->options->workers.n == 1 ? "" : "s", d->options->api_socket);
 	return 0;
@@ -198,8 +241,10 @@ static int daemon_open(struct daemon *d)
 
 static void daemon_end(struct daemon *d)
 {
-	if (d->server)
-		ctl_server_stop(d->server);
+	if (d->handover.server) {
+		handover_fini(&d->handover);
+		ctl_server_stop(d->handover.server);
+	}
 	unmake_rooms(d);
 	ctl_destroy(d->ctl);
 	loop_destroy(d->loop);
@@ -212,7 +257,7 @@ static int print_man(void)
 
 	if (ctl_create(&ctl) != 0)
 		return EXIT_FAILURE;
-	commands_add(ctl, &none);
+	commands_add(ctl, &none, NULL);
 	ctl_print_man(ctl, stdout);
 	ctl_destroy(ctl);
 	return EXIT_SUCCESS;

@@ -25,6 +25,11 @@ static const struct option_row {
 		"listen for ginnel here (default: $XDG_RUNTIME_DIR/ginnel/api.sock, "
 		"or /run/ginnel/api.sock)"},
 	{"startup", 's', "FILE", "run the command lines of FILE before anything else"},
+	{"replace", 'r', NULL,
+		"take over ports and guests from the daemon that runs at the control socket, and end it; "
+		"without one, start as usual"},
+	{"fd-store", 'f', NULL,
+		"at SIGTERM, let the service manager keep ports and guests for the next start"},
 	{"workers", 'w', "N", "threads that move packets (default 1)"},
 	{"cpu", 'c', "LIST", "bind the workers to these CPUs, such as 1,2 or 2-5, in order"},
 	{"poll", 'p', NULL, "never sleep: the lowest latency for the price of a core per worker"},
@@ -149,6 +154,12 @@ static enum options_verdict set_option(struct options *o, int key)
 		return set_api_socket(o, optarg);
 	case 's':
 		o->startup = optarg;
+		return OPTIONS_RUN;
+	case 'r':
+		o->replace = true;
+		return OPTIONS_RUN;
+	case 'f':
+		o->fd_store = true;
 		return OPTIONS_RUN;
 	case 'w':
 		return set_workers(o, optarg);

@@ -3,7 +3,6 @@
 
 #include "base/units.h"
 #include "os/foreign.h"
-#include "os/guard.h"
 #include "vhost/backend_private.h"
 
 #include <errno.h>
@@ -37,6 +36,7 @@ static void backend_reset(struct vhost_backend *b)
 	request_close(b);
 	state_reset(b);
 	log_unmap(&b->log);
+	shared_unmap(&b->inflight.map);
 	gmem_destroy(b->mem);
 	b->mem = NULL;
 	b->features = 0;
@@ -46,7 +46,7 @@ static void backend_reset(struct vhost_backend *b)
 	b->device_status = 0;
 }
 
-static void backend_disconnected(struct vhost_backend *b)
+void backend_disconnected(struct vhost_backend *b)
 {
 	backend_reset(b);
 	b->connected = false;
@@ -146,19 +146,17 @@ static void check_config(const struct vhost_backend_config *config)
 static const struct link_events link_events = {
 	.opened = on_opened, .failed = on_failed, .crowded = on_crowded};
 
-int vhost_backend_create(
-	struct vhost_backend **out, struct loop *loop, const struct vhost_backend_config *config)
+struct vhost_backend *backend_alloc(struct loop *loop, const struct vhost_backend_config *config)
 {
 	struct vhost_backend *b = calloc(1, sizeof(*b));
-	int err;
 
 	check_config(config);
 	if (!b)
-		return -ENOMEM;
+		return NULL;
 	b->name = strdup(config->name);
 	if (!b->name) {
-		err = -ENOMEM;
-		goto free_backend;
+		free(b);
+		return NULL;
 	}
 	b->loop = loop;
 	request_init(b);
@@ -176,16 +174,30 @@ int vhost_backend_create(
 		ring_init(&b->rings[i], i);
 	conn_init(&b->conn, loop, &conn_events, b);
 	b->link = (struct link){.loop = loop, .events = &link_events, .arg = b};
+	return b;
+}
+
+void backend_free(struct vhost_backend *b)
+{
+	free(b->name);
+	free(b);
+}
+
+int vhost_backend_create(
+	struct vhost_backend **out, struct loop *loop, const struct vhost_backend_config *config)
+{
+	struct vhost_backend *b = backend_alloc(loop, config);
+	int err;
+
+	if (!b)
+		return -ENOMEM;
 	err = link_start(&b->link, config->path, config->server, config->mode);
-	if (err)
-		goto free_name;
+	if (err) {
+		backend_free(b);
+		return err;
+	}
 	*out = b;
 	return 0;
-free_name:
-	free(b->name);
-free_backend:
-	free(b);
-	return err;
 }
 
 void vhost_backend_destroy(struct vhost_backend *b)
@@ -196,13 +208,13 @@ void vhost_backend_destroy(struct vhost_backend *b)
 	if (b->connected)
 		backend_disconnected(b);
 	link_stop(&b->link);
-	free(b->name);
-	free(b);
+	backend_free(b);
 }
 
 void vhost_backend_check_memory(struct vhost_backend *b)
 {
-	bool lost = (b->mem && gmem_lost(b->mem)) || (b->log.log.bits && guard_lost(b->log.guard));
+	bool lost =
+		(b->mem && gmem_lost(b->mem)) || shared_lost(&b->log.map) || shared_lost(&b->inflight.map);
 
 	if (!lost)
 		return;

@@ -13,7 +13,7 @@
  *
  * so a device's threads never see half a change, and a change costs other ports nothing.
  *
- * A ring runs when it is started (SET_VRING_KICK) and its addresses, size and memory are known. Whether it is
+ * A ring runs when it is started (by a kick) and features, memory, its addresses and size are known. Whether it is
  * enabled is told along: a disabled ring that runs receives nothing and what it sends is taken and discarded.
  *
  * A front-end that breaks the protocol loses its connection, with one log line that says what was wrong and a
@@ -26,6 +26,7 @@
 #define GINNEL_VHOST_BACKEND_H
 
 #include "os/loop.h"
+#include "os/parcel.h"
 #include "os/unix.h"
 #include "virtio/gmem.h"
 #include "vhost/protocol_feature.h"
@@ -40,9 +41,12 @@
 #define VHOST_F_LOG_ALL                26
 #define VHOST_USER_F_PROTOCOL_FEATURES 30
 
-/* One ring as the device sees it. Constant while published, but for what the owner of vq changes in vq. */
+struct inflight;
+
+/* One ring as the device sees it. Constant while published, but for what its owner changes in vq and inflight. */
 struct vhost_ring {
 	struct virtq vq;
+	struct inflight *inflight; /* NULL: the front-end does not want to know (vhost/inflight.h) */
 	uint16_t idx;
 	bool enabled;
 	bool kick_by_message; /* the front-end kicks by a message: ops->kick() */
@@ -109,6 +113,18 @@ int vhost_backend_create(
 /* Ends the connection, if any, and removes a server's socket file. */
 void vhost_backend_destroy(struct vhost_backend *b);
 
+/*
+ * For a successor process, which is to go on with the same front-end where this one stops: all rings are paused, and
+ * what is saved names descriptors of the parcel. Then either this process ends at once, or it resumes.
+ */
+json_t *vhost_backend_save(struct vhost_backend *b, struct parcel *parcel);
+void vhost_backend_resume(struct vhost_backend *b);
+/*
+ * As vhost_backend_create(), but path, server and mode are those of the state. A front-end that cannot be served any
+ * more is left out and connects anew: one log line says why, vhost_backend_status() that nobody is connected.
+ */
+int vhost_backend_restore(struct vhost_backend **out, struct loop *loop,
+	const struct vhost_backend_config *config, const json_t *state, struct parcel *parcel);
 /* The device's configuration space has changed: the front-end is told as soon as it can be. */
 void vhost_backend_config_changed(struct vhost_backend *b);
 

@@ -11,6 +11,8 @@
  *	log.c           SET_LOG_BASE
  *	ring.c          what a ring is and when it runs: the dance
  *	ring_message.c  the messages that change one ring
+ *	backend_state.c all of it as a successor process needs it; conn_state.c: the connection
+ *	inflight_message.c  the memory for inflight.c
  *	state.c         the device's state, for migration
  *	request.c       what we tell the front-end unasked
  */
@@ -20,14 +22,15 @@
 #include "base/log.h"
 #include "vhost/backend.h"
 #include "vhost/conn.h"
+#include "vhost/inflight.h"
 #include "vhost/link.h"
 #include "vhost/message.h"
+#include "vhost/shared_map.h"
 
 /*
- *	stopped --SET_VRING_KICK--> started --size, addresses and memory known--> published
- *	   ^                                                                          |
- *	   +------------------------ GET_VRING_BASE, end of connection ---------------+
- *
+ *	stopped --SET_VRING_KICK, VRING_KICK--> started --features, memory, size, addresses known--> published
+ *	   ^                                                                                             |
+ *	   +------------------ GET_VRING_BASE, status 0, RESET_DEVICE, end of connection ----------------+
  */
 struct ring {
 	struct vhost_ring shared;
@@ -38,6 +41,7 @@ struct ring {
 	bool has_addr;
 	uint32_t size;
 	uint32_t base; /* where it goes on, while it is paused or stopped */
+	struct inflight inflight;
 	struct bell call, err;
 	bool call_set, err_set; /* by a message; otherwise in-band, if that was negotiated */
 	struct vhost_user_ring_addr addr;
@@ -46,9 +50,14 @@ struct ring {
 /* A front-end's dirty log; log.bits is NULL while there is none. */
 struct log_map {
 	struct dirty_log log;
-	void *map;
-	size_t map_len;
-	int guard;
+	struct shared_map map;
+};
+
+/* Where buffers in flight are written down, an area for each ring; map.at is NULL while nobody wants it. */
+struct inflight_map {
+	struct shared_map map;
+	uint32_t queue_size;
+	uint64_t stride;
 };
 
 /*
@@ -88,14 +97,15 @@ struct vhost_backend {
 
 	/* negotiated with the front-end of now */
 	bool connected;
-	bool has_features;
 	bool owned;
+	bool has_features; /* before, a ring's format is not known */
 	uint64_t features, protocol_features;
 	uint8_t device_status;
 	struct request_channel request;
 	struct state_transfer transfer;
 	struct gmem *mem;
 	struct log_map log;
+	struct inflight_map inflight;
 	struct ring rings[VHOST_MAX_RINGS];
 
 	int error;
@@ -103,6 +113,15 @@ struct vhost_backend {
 	uint64_t connections, protocol_errors, messages, rings_broken;
 	struct log_limit limit_news, limit_faults;
 };
+
+/* Bits of the protocol; the device never sees them. */
+#define ENGINE_FEATURES (BIT(VHOST_F_LOG_ALL) | BIT(VHOST_USER_F_PROTOCOL_FEATURES))
+
+/* All but how it is reached. NULL when out of memory. */
+struct vhost_backend *backend_alloc(struct loop *loop, const struct vhost_backend_config *config);
+void backend_free(struct vhost_backend *b);
+/* The socket is closed already: forgets all that the front-end ever said. */
+void backend_disconnected(struct vhost_backend *b);
 
 /* A message was refused and the connection lives: counted and logged. */
 void backend_refused(struct vhost_backend *b, int err, const char *why);
@@ -132,6 +151,9 @@ void ring_reset(struct ring *r);
 void ring_bell_replace(struct bell *old, struct bell with);
 void ring_kick_replace(struct ring *r, int fd);
 
+/* Before it runs: its area, if there is one for it. 0, or -EINVAL and m->why. */
+int inflight_of_ring(struct vhost_backend *b, struct ring *r, struct message *m);
+
 /* "Suspended": none is started. */
 bool rings_stopped(const struct vhost_backend *b);
 
@@ -140,6 +162,8 @@ void state_init(struct vhost_backend *b);
 void state_reset(struct vhost_backend *b);
 
 void request_init(struct vhost_backend *b);
+/* There is none. Takes fd over; 0, or -errno and it does not. */
+int request_open(struct vhost_backend *b, int fd);
 /* No ring is published. */
 void request_close(struct vhost_backend *b);
 /* A ring's bell when the front-end has sent none: a message, or nobody listens. */
@@ -147,6 +171,7 @@ struct bell request_ring_bell(struct vhost_backend *b, uint32_t request, uint32_
 /* Says again what found no room. */
 void request_repeat(struct vhost_backend *b);
 
+void log_use(struct log_map *log, const struct shared_map *map);
 void log_unmap(struct log_map *log);
 
 void rings_enable(struct vhost_backend *b, bool enabled);
@@ -176,6 +201,8 @@ int handle_get_max_mem_slots(struct vhost_backend *b, struct message *m);
 int handle_add_mem_reg(struct vhost_backend *b, struct message *m);
 int handle_rem_mem_reg(struct vhost_backend *b, struct message *m);
 int handle_vring_kick(struct vhost_backend *b, struct message *m);
+int handle_get_inflight_fd(struct vhost_backend *b, struct message *m);
+int handle_set_inflight_fd(struct vhost_backend *b, struct message *m);
 int handle_set_device_state_fd(struct vhost_backend *b, struct message *m);
 int handle_check_device_state(struct vhost_backend *b, struct message *m);
 int handle_set_status(struct vhost_backend *b, struct message *m);

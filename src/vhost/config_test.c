@@ -160,7 +160,7 @@ TEST(an_optional_configuration_space_is_kept_from_who_asks_before_it_owns)
 	const uint64_t config = 1ull << VHOST_USER_PROTOCOL_F_CONFIG;
 	struct bed bed;
 
-	fake_device_open(&bed.device, 4);
+	fake_device_open_optional_config(&bed.device, 4);
 	fake_front_open(&bed.front, bed.device.loop, bed.device.path);
 	assert_false(fake_get_u64(&bed.front, VHOST_USER_GET_PROTOCOL_FEATURES) & config);
 	fake_plain(&bed.front, VHOST_USER_SET_OWNER, NULL, 0);

@@ -14,6 +14,7 @@
 #define GINNEL_VHOST_CONN_H
 
 #include "os/loop.h"
+#include "os/parcel.h"
 #include "vhost/message.h"
 
 #include <stdbool.h>
@@ -64,5 +65,10 @@ int conn_send(struct conn *c, const struct vhost_user_header *header, const void
 	uint32_t n_fds);
 /* The same, for an answer without descriptors. */
 int conn_reply(struct conn *c, uint32_t request, const void *payload, uint32_t size);
+
+/* The socket with what was received of a message and what could not be sent yet, for a successor process. */
+json_t *conn_save(const struct conn *c, struct parcel *parcel);
+/* As conn_start(). 0, or -errno: the socket is still open with whoever saved it. */
+int conn_restore(struct conn *c, const json_t *state, struct parcel *parcel);
 
 #endif

@@ -3,12 +3,14 @@
 
 #include "base/log.h"
 #include "base/test.h"
+#include "os/clock.h"
 #include "os/foreign.h"
 
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 static void check_suspended(struct fake_device *d)
@@ -159,40 +161,80 @@ static const struct vhost_device ops = {
 	.load = on_load,
 };
 
-static void open_as(struct fake_device *d, uint32_t n_rings, bool server)
+static struct vhost_backend_config make_config(struct fake_device *d, bool config_optional)
 {
-	struct vhost_backend_config config = {
-		.server = server,
+	return (struct vhost_backend_config){
+		.path = d->path,
 		.mode = 0600,
 		.features = FAKE_OFFERED,
 		.protocol_features = vhost_protocol_features_by(VHOST_BY_DEVICE),
 		.config_size = FAKE_CONFIG_SIZE,
-		.config_optional = true,
-		.n_rings = n_rings,
-		.queue_num = n_rings / 2,
+		.config_optional = config_optional,
+		.n_rings = d->n_rings,
+		.queue_num = d->n_rings / 2,
 		.name = "fake",
 		.ops = &ops,
 		.device = d,
 	};
+}
+
+static void open_as(struct fake_device *d, uint32_t n_rings, bool server, bool config_optional)
+{
+	struct vhost_backend_config config;
 
 	log_set_level(LOG_LEVEL_ERROR);
 	signal(SIGPIPE, SIG_IGN);
-	*d = (struct fake_device){.dir = "/tmp/ginnel-test.XXXXXX", .message_fd = -1};
+	*d = (struct fake_device){.dir = "/tmp/ginnel-test.XXXXXX", .message_fd = -1, .n_rings = n_rings};
 	assert_non_null(mkdtemp(d->dir));
 	snprintf(d->path, sizeof(d->path), "%s/socket", d->dir);
-	config.path = d->path;
+	config = make_config(d, config_optional);
+	config.server = server;
 	assert_int_equal(loop_create(&d->loop), 0);
 	assert_int_equal(vhost_backend_create(&d->backend, d->loop, &config), 0);
 }
 
 void fake_device_open(struct fake_device *d, uint32_t n_rings)
 {
-	open_as(d, n_rings, true);
+	open_as(d, n_rings, true, false);
 }
 
 void fake_device_open_client(struct fake_device *d, uint32_t n_rings)
 {
-	open_as(d, n_rings, false);
+	open_as(d, n_rings, false, false);
+}
+
+void fake_device_open_optional_config(struct fake_device *d, uint32_t n_rings)
+{
+	open_as(d, n_rings, true, true);
+}
+
+void fake_device_save(struct fake_device *d, struct parcel *arrived)
+{
+	uint64_t deadline_ns = clock_now_ns() + 60 * NS_PER_S;
+	struct parcel sent;
+	int ends[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+	parcel_init(&sent);
+	sent.json = vhost_backend_save(d->backend, &sent);
+	assert_int_equal(parcel_send(&sent, ends[0], deadline_ns), 0);
+	assert_int_equal(parcel_recv(arrived, ends[1], deadline_ns), 0);
+	parcel_fini(&sent);
+	close(ends[0]);
+	close(ends[1]);
+}
+
+void fake_device_restore(
+	struct fake_device *d, const struct fake_device *old, struct parcel *arrived, uint64_t features)
+{
+	struct vhost_backend_config config;
+
+	*d = (struct fake_device){.message_fd = -1, .n_rings = old->n_rings};
+	memcpy(d->path, old->path, sizeof(d->path));
+	config = make_config(d, false);
+	config.features = features;
+	assert_int_equal(loop_create(&d->loop), 0);
+	assert_int_equal(vhost_backend_restore(&d->backend, d->loop, &config, arrived->json, arrived), 0);
 }
 
 void fake_device_close(struct fake_device *d)
@@ -201,8 +243,10 @@ void fake_device_close(struct fake_device *d)
 	assert_false(d->connected);
 	loop_destroy(d->loop);
 	free(d->state);
-	unlink(d->path);
-	assert_int_equal(rmdir(d->dir), 0);
+	if (d->dir[0]) {
+		unlink(d->path);
+		assert_int_equal(rmdir(d->dir), 0);
+	}
 }
 
 struct vhost_backend_status fake_device_status(struct fake_device *d)

@@ -21,6 +21,7 @@
 struct fake_device {
 	struct loop *loop;
 	struct vhost_backend *backend;
+	uint32_t n_rings;
 	char dir[64];
 	char path[80];
 	bool connected;
@@ -45,6 +46,13 @@ struct fake_device {
 void fake_device_open(struct fake_device *d, uint32_t n_rings);
 /* A client of d->path. */
 void fake_device_open_client(struct fake_device *d, uint32_t n_rings);
+/* What d saves, as it arrives at another process. From here on d must be left alone, or resumed. */
+void fake_device_save(struct fake_device *d, struct parcel *arrived);
+/* A device that goes on from there, with a loop of its own, and offers these features. */
+void fake_device_restore(
+	struct fake_device *d, const struct fake_device *old, struct parcel *arrived, uint64_t features);
+/* A server, whose front-end may have a configuration space of its own. */
+void fake_device_open_optional_config(struct fake_device *d, uint32_t n_rings);
 /* Checks that nothing is left behind. */
 void fake_device_close(struct fake_device *d);
 

@@ -253,11 +253,12 @@ static int answer_barrier(struct vhost_frontend *f, uint64_t features, struct me
 /* clang-format off */
 static const struct step steps[] = {
 	{VHOST_USER_GET_FEATURES, .answer = answer_features},
+	/* some back-ends offer their owner more, ours among them */
+	{.request = VHOST_USER_SET_OWNER},
 	{VHOST_USER_GET_PROTOCOL_FEATURES, .wanted = has_protocol, .answer = answer_protocol_features},
 	{VHOST_USER_SET_PROTOCOL_FEATURES, U64, .wanted = has_protocol, .fill = fill_protocol_features},
 	{VHOST_USER_GET_QUEUE_NUM, .wanted = has_mq, .answer = answer_queue_num},
 	{VHOST_USER_SET_BACKEND_REQ_FD, .wanted = has_channel, .fill = fill_channel},
-	{.request = VHOST_USER_SET_OWNER},
 	{VHOST_USER_SET_FEATURES, U64, .fill = fill_features},
 	{VHOST_USER_SET_STATUS, U64, .wanted = has_status, .fill = fill_status_features_ok},
 	{VHOST_USER_GET_STATUS, .wanted = has_status, .answer = answer_status},

@@ -179,10 +179,10 @@ static void check_why(struct bed *bed, int err, const char *why)
 
 TEST(everything_is_said_in_the_order_that_back_ends_want)
 {
-	static const uint32_t order[] = {VHOST_USER_GET_FEATURES, VHOST_USER_GET_PROTOCOL_FEATURES,
-		VHOST_USER_SET_PROTOCOL_FEATURES, VHOST_USER_GET_QUEUE_NUM, VHOST_USER_SET_BACKEND_REQ_FD,
-		VHOST_USER_SET_OWNER, VHOST_USER_SET_FEATURES, VHOST_USER_SET_STATUS, VHOST_USER_GET_STATUS,
-		VHOST_USER_SET_MEM_TABLE};
+	static const uint32_t order[] = {VHOST_USER_GET_FEATURES, VHOST_USER_SET_OWNER,
+		VHOST_USER_GET_PROTOCOL_FEATURES, VHOST_USER_SET_PROTOCOL_FEATURES, VHOST_USER_GET_QUEUE_NUM,
+		VHOST_USER_SET_BACKEND_REQ_FD, VHOST_USER_SET_FEATURES, VHOST_USER_SET_STATUS,
+		VHOST_USER_GET_STATUS, VHOST_USER_SET_MEM_TABLE};
 	static const uint32_t ring[] = {VHOST_USER_SET_VRING_NUM, VHOST_USER_SET_VRING_BASE,
 		VHOST_USER_SET_VRING_ADDR, VHOST_USER_SET_VRING_CALL, VHOST_USER_SET_VRING_KICK};
 	struct bed bed;
@@ -438,8 +438,8 @@ TEST(the_step_that_is_waited_for_is_told)
 	bed_open(&bed);
 	fake_turns(bed.back.loop);
 	assert_string_equal(fake_driver_status(&bed.driver).step, "GET_FEATURES");
-	fake_back_serve(&bed.back, 5);
-	assert_string_equal(fake_driver_status(&bed.driver).step, "SET_OWNER");
+	fake_back_serve(&bed.back, 6);
+	assert_string_equal(fake_driver_status(&bed.driver).step, "SET_FEATURES");
 	bed_close(&bed);
 }
 
@@ -448,7 +448,7 @@ TEST(an_answer_must_come_in_time)
 	struct bed bed;
 
 	bed_open(&bed);
-	fake_back_serve(&bed.back, 1);
+	fake_back_serve(&bed.back, 2);
 	bed.driver.frontend->deadline_ns = 1;
 	bed.driver.frontend->retry_ns = NS_PER_S;
 	fake_back_serve(&bed.back, 1);
@@ -554,15 +554,15 @@ TEST(the_back_end_is_served_while_we_wait_for_it)
 	struct bed bed;
 
 	bed_open(&bed);
-	fake_back_serve(&bed.back, 5);
-	for (uint32_t i = 5; i < n; i++) {
+	fake_back_serve(&bed.back, 6);
+	for (uint32_t i = 6; i < n; i++) {
 		assert_true(fake_back_hear(&bed.back));
 		assert_int_equal(fake_back_ask(&bed.back, CONFIG_CHANGE, "", 0), 0);
 		fake_back_answer(&bed.back);
 	}
 	assert_true(bed.driver.running);
 	assert_int_equal(fake_back_ask(&bed.back, CONFIG_CHANGE, "", 0), 0);
-	assert_int_equal(bed.driver.config_changes, n - 5 + 1);
+	assert_int_equal(bed.driver.config_changes, n - 6 + 1);
 	bed_close(&bed);
 }
 
@@ -601,7 +601,7 @@ TEST(a_back_end_may_close_the_channel)
 	struct bed bed;
 
 	bed_open(&bed);
-	fake_back_serve(&bed.back, 5);
+	fake_back_serve(&bed.back, 6);
 	close(bed.back.channel);
 	bed.back.channel = -1;
 	fake_back_serve(&bed.back, FAKE_BACK_ALL);

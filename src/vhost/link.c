@@ -111,10 +111,8 @@ close_fd:
 	return err;
 }
 
-int link_start(struct link *l, const char *path, bool server, mode_t mode)
+static int link_init(struct link *l, const char *path, bool server)
 {
-	int err = 0;
-
 	loop_watch_init(&l->watch, on_listener, l);
 	loop_timer_init(&l->timer, on_timer, l);
 	l->retry_min_ns = LINK_RETRY_MIN_NS;
@@ -124,14 +122,40 @@ int link_start(struct link *l, const char *path, bool server, mode_t mode)
 	l->server = server;
 	l->busy = false;
 	l->path = strdup(path);
-	if (!l->path)
-		return -ENOMEM;
+	return l->path ? 0 : -ENOMEM;
+}
+
+int link_start(struct link *l, const char *path, bool server, mode_t mode)
+{
+	int err = link_init(l, path, server);
+
+	if (err)
+		return err;
 	if (server)
 		err = listen_at(l, mode);
 	else
 		loop_timer_set(l->loop, &l->timer, loop_now(l->loop));
 	if (err)
 		free(l->path);
+	return err;
+}
+
+int link_resume(struct link *l, const struct link_left *left)
+{
+	int err = link_init(l, left->path, left->listen_fd >= 0);
+
+	if (err)
+		return err;
+	l->dev = left->dev;
+	l->ino = left->ino;
+	l->busy = left->busy;
+	l->next_ns = left->next_ns;
+	if (l->server)
+		err = loop_watch_add(l->loop, &l->watch, left->listen_fd, EPOLLIN | EPOLLET);
+	if (err)
+		free(l->path);
+	else
+		loop_timer_set(l->loop, &l->timer, l->next_ns);
 	return err;
 }
 

@@ -42,9 +42,20 @@ struct link {
 	ino_t ino;
 };
 
+struct link_left {
+	const char *path;
+	int listen_fd; /* -1: a client */
+	dev_t dev;     /* of the socket file */
+	ino_t ino;
+	uint64_t next_ns;
+	bool busy;
+};
+
 /* The fields loop, events and arg are the caller's to set before. 0 or -errno; opened() comes later, from the
  * loop. */
 int link_start(struct link *l, const char *path, bool server, mode_t mode);
+/* As link_start(), from where another process left off. The listener is taken over, but on error. */
+int link_resume(struct link *l, const struct link_left *left);
 void link_stop(struct link *l);
 /* The connection is over: the next one, please, but not before pause_ns have passed. */
 void link_next(struct link *l, uint64_t pause_ns);

@@ -1,78 +1,39 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "vhost/backend_private.h"
 
-#include "os/foreign.h"
-#include "os/guard.h"
-
 #include <errno.h>
 #include <inttypes.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 
 /* A bit for each page of the most memory a guest may have, twice: guest addresses have holes. */
 #define LOG_MAX_BYTES (2 * GMEM_MAX_BYTES / DIRTY_LOG_PAGE / 8)
 
-static int check_file(const struct vhost_user_log *l, int fd, uint64_t *block, struct message *m)
+void log_use(struct log_map *log, const struct shared_map *map)
 {
-	struct stat st;
-
-	if (foreign_kind(fd) != FOREIGN_MEMORY)
-		return message_refuse(m, -EINVAL, "the log is not a memfd or a file of tmpfs or hugetlbfs");
-	if (l->size > LOG_MAX_BYTES)
-		return message_refuse(m, -EINVAL, "log of %" PRIu64 " bytes, expected at most %llu", l->size,
-			LOG_MAX_BYTES);
-	if (fstat(fd, &st) < 0)
-		return message_refuse(m, -errno, "%s", strerror(errno));
-	if (l->size == 0 || l->offset + l->size < l->size || l->offset + l->size > (uint64_t)st.st_size)
-		return message_refuse(m, -EINVAL, "the log ends beyond its file");
-	*block = max_u32((uint32_t)st.st_blksize, 4096);
-	return 0;
-}
-
-/* The offset need not be a multiple of a page. */
-static int log_map(struct log_map *out, const struct vhost_user_log *l, int fd, struct message *m)
-{
-	uint64_t block = 4096, before;
-	int err = check_file(l, fd, &block, m);
-
-	if (err)
-		return err;
-	before = l->offset % block;
-	*out = (struct log_map){.map_len = (before + l->size + block - 1) / block * block};
-	out->map = mmap(NULL, out->map_len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd,
-		(off_t)(l->offset - before));
-	if (out->map == MAP_FAILED)
-		return message_refuse(m, -errno, "cannot map the log: %s", strerror(errno));
-	out->guard = guard_add(out->map, out->map_len);
-	if (out->guard < 0) {
-		munmap(out->map, out->map_len);
-		return message_refuse(m, out->guard, "too many guest memories in all");
-	}
-	out->log = (struct dirty_log){.bits = (uint8_t *)out->map + before, .size = l->size};
-	return 0;
+	log->map = *map;
+	log->log = (struct dirty_log){.bits = map->at, .size = map->size};
 }
 
 void log_unmap(struct log_map *log)
 {
-	if (!log->log.bits)
-		return;
-	guard_del(log->guard);
-	munmap(log->map, log->map_len);
-	*log = (struct log_map){0};
+	shared_unmap(&log->map);
+	log->log = (struct dirty_log){0};
 }
 
 int handle_set_log_base(struct vhost_backend *b, struct message *m)
 {
 	const struct vhost_user_log wanted = m->payload.log;
-	struct log_map log;
-	int err = log_map(&log, &wanted, m->cargo.fds[0], m);
+	struct shared_map map;
+	int err;
 
+	if (wanted.size > LOG_MAX_BYTES)
+		return message_refuse(m, -EINVAL, "log of %" PRIu64 " bytes, expected at most %llu",
+			wanted.size, LOG_MAX_BYTES);
+	err = shared_map(&map, "log", m->cargo.fds[0], &wanted, m);
 	if (err)
 		return err;
 	rings_pause(b, RINGS_ALL);
 	log_unmap(&b->log);
-	b->log = log;
+	log_use(&b->log, &map);
 	m->payload.u64 = 0;
 	return rings_run(b, RINGS_ALL, m);
 }

@@ -30,7 +30,8 @@ static const struct proof proofs[] = {
 	{VHOST_USER_SET_LOG_BASE, "migration_logs_what_is_written_and_where_it_is_said "
 		"logs_that_do_not_fit_their_file_are_refused logs_that_wrap_around"},
 	{VHOST_USER_SET_LOG_FD, "the_logs_doorbell_is_taken_and_closed"},
-	{VHOST_USER_SET_VRING_NUM, "a_started_ring_keeps_its_size_and_base sizes_that_no_ring_has_are_refused"},
+	{VHOST_USER_SET_VRING_NUM, "a_started_ring_keeps_its_size_and_base sizes_that_no_ring_has_are_refused "
+		"a_packed_ring_runs_with_any_size_and_its_base_has_two_places"},
 	{VHOST_USER_SET_VRING_ADDR, "rings_outside_memory_are_refused_when_they_should_run "
 		"rings_outside_memory_and_across_its_end"},
 	{VHOST_USER_SET_VRING_BASE, "the_base_of_a_ring_that_never_ran_is_what_was_set"},
@@ -55,6 +56,10 @@ static const struct proof proofs[] = {
 		"configuration_space_beyond_the_devices_reads_as_zeros "
 		"a_read_that_fails_is_answered_without_payload"},
 	{VHOST_USER_SET_CONFIG, "configuration_space_is_written_where_it_is_and_nowhere_else"},
+	{VHOST_USER_GET_INFLIGHT_FD, "areas_for_buffers_in_flight_come_sealed_and_with_their_layout "
+		"areas_that_nobody_can_make_are_answered_with_none"},
+	{VHOST_USER_SET_INFLIGHT_FD, "a_successor_finds_what_was_in_flight "
+		"areas_that_do_not_fit_are_refused"},
 	{VHOST_USER_GPU_SET_SOCKET, "a_display_socket_reaches_the_device"},
 	{VHOST_USER_RESET_DEVICE, "a_reset_device_stops_and_disables_and_keeps_memory_and_connection"},
 	{VHOST_USER_VRING_KICK, "a_ring_without_descriptors_is_started_and_kicked_by_messages"},

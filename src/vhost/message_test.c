@@ -243,6 +243,8 @@ static const struct {
 	{VHOST_USER_GET_MAX_MEM_SLOTS, 0, 0, true},
 	{VHOST_USER_ADD_MEM_REG, 40, 1, false},
 	{VHOST_USER_REM_MEM_REG, 40, 1, false},
+	{VHOST_USER_GET_INFLIGHT_FD, 24, 0, true},
+	{VHOST_USER_SET_INFLIGHT_FD, 24, 1, false},
 	{VHOST_USER_SET_DEVICE_STATE_FD, 8, 1, true},
 	{VHOST_USER_CHECK_DEVICE_STATE, 0, 0, true},
 	{VHOST_USER_SET_STATUS, 8, 0, false},

@@ -4,9 +4,6 @@
 #include <errno.h>
 #include <inttypes.h>
 
-/* Bits of the protocol; the device never sees them. */
-#define ENGINE_FEATURES (BIT(VHOST_F_LOG_ALL) | BIT(VHOST_USER_F_PROTOCOL_FEATURES))
-
 int handle_get_features(struct vhost_backend *b, struct message *m)
 {
 	m->payload.u64 = b->features_offered;
@@ -19,23 +16,31 @@ void rings_enable(struct vhost_backend *b, bool enabled)
 		b->rings[i].shared.enabled = enabled;
 }
 
+static bool rings_enabled(const struct vhost_backend *b)
+{
+	for (uint32_t i = 0; i < b->n_rings; i++)
+		if (!b->rings[i].shared.enabled)
+			return false;
+	return true;
+}
+
 int handle_set_features(struct vhost_backend *b, struct message *m)
 {
 	uint64_t features = m->payload.u64, before = b->features;
 	bool first = !b->has_features;
+	/* "Ring states": without bit 30 there is no SET_VRING_ENABLE. Bit 30 coming later does not disable again. */
+	bool enable = !(features & BIT(VHOST_USER_F_PROTOCOL_FEATURES)) && !rings_enabled(b);
 
 	if (features & ~b->features_offered)
 		return message_refuse(m, -EINVAL, "feature bits 0x%" PRIx64 " were not offered",
 			features & ~b->features_offered);
 	/* QEMU repeats it for each pair of queues while the pairs before it work */
-	if (!first && features == before)
+	if (!first && features == before && !enable)
 		return 0;
 	rings_pause(b, RINGS_ALL);
 	b->features = features;
 	b->has_features = true;
-	/* "Ring states": without bit 30 there is no SET_VRING_ENABLE. Bit 30 coming later does not disable
-	 * again. */
-	if (!(features & BIT(VHOST_USER_F_PROTOCOL_FEATURES)))
+	if (enable)
 		rings_enable(b, true);
 	if (first || ((features ^ before) & ~ENGINE_FEATURES))
 		b->ops->set_features(b->device, features & ~ENGINE_FEATURES);
@@ -53,7 +58,6 @@ int handle_reset_owner(struct vhost_backend *b, struct message *m)
 {
 	rings_pause(b, RINGS_ALL);
 	rings_enable(b, false);
-	b->has_features = false; /* the next SET_FEATURES counts, even if it says the same */
 	return rings_run(b, RINGS_ALL, m);
 }
 

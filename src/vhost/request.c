@@ -113,6 +113,15 @@ void request_init(struct vhost_backend *b)
 	loop_watch_init(&b->request.watch, on_event, b);
 }
 
+int request_open(struct vhost_backend *b, int fd)
+{
+	int err = loop_watch_add(b->loop, &b->request.watch, fd, EPOLLIN | EPOLLRDHUP);
+
+	if (err == 0)
+		b->request.fd = fd;
+	return err;
+}
+
 int handle_set_backend_req_fd(struct vhost_backend *b, struct message *m)
 {
 	int err, fd = m->cargo.fds[0];
@@ -121,11 +130,11 @@ int handle_set_backend_req_fd(struct vhost_backend *b, struct message *m)
 		return message_refuse(m, -EINVAL, "file descriptor is not a unix socket");
 	rings_pause(b, RINGS_ALL);
 	forget_channel(b);
-	err = loop_watch_add(b->loop, &b->request.watch, fd, EPOLLIN | EPOLLRDHUP);
+	err = request_open(b, fd);
 	if (err)
 		message_refuse(m, err, "cannot watch it: %s", strerror(-err));
 	else
-		b->request.fd = message_take_fd(m);
+		message_take_fd(m);
 	rings_run(b, RINGS_ALL, m);
 	return err;
 }

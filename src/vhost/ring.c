@@ -85,7 +85,7 @@ void rings_pause(struct vhost_backend *b, uint64_t which)
 
 static bool ring_can_run(const struct vhost_backend *b, const struct ring *r)
 {
-	return r->started && r->size > 0 && r->has_addr && b->mem;
+	return r->started && r->size > 0 && r->has_addr && b->mem && b->has_features;
 }
 
 /* Before virtq_start(): the start itself writes to the used ring, and that is logged too. */
@@ -116,7 +116,10 @@ static int ring_run(struct vhost_backend *b, struct ring *r, struct message *m)
 	/* only a stop mends a broken ring, and nothing mends one whose calls block: its connection will be ended */
 	enum virtq_error error = r->fresh && q->error != VIRTQ_CALL_BLOCKS ? VIRTQ_OK : q->error;
 	const char *why;
+	int err = inflight_of_ring(b, r, m);
 
+	if (err)
+		return err;
 	ring_set_log(b, r);
 	if (virtq_start(q, b->mem, &setup, &why) < 0)
 		return message_refuse(m, -EINVAL, "ring %u cannot run: %s", idx, why);

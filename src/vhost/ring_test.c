@@ -112,6 +112,27 @@ TEST(features_without_bit_30_enable_all_rings_for_good)
 	bed_close(&bed);
 }
 
+TEST(a_live_change_of_features_happens_to_all_rings_at_once)
+{
+	uint64_t all = FAKE_FEATURES | BIT30, log = 1ull << VHOST_F_LOG_ALL;
+	uint32_t published;
+	struct bed bed;
+
+	bed_open_ready(&bed);
+	fake_ring_start(&bed.front, 0, 0, -1);
+	fake_ring_start(&bed.front, 1, 0, -1);
+	published = bed.device.published;
+	for (int migration = 0; migration < 2; migration++) {
+		fake_u64(&bed.front, VHOST_USER_SET_FEATURES, all | log);
+		fake_u64(&bed.front, VHOST_USER_SET_FEATURES, all | log); /* QEMU, for its second pair */
+		fake_u64(&bed.front, VHOST_USER_SET_FEATURES, all);
+		fake_u64(&bed.front, VHOST_USER_SET_FEATURES, all);
+	}
+	assert_int_equal(bed.device.published, published + 8);
+	assert_int_equal(bed.device.features_set, 1);
+	bed_close(&bed);
+}
+
 TEST(reset_owner_disables_all_rings_until_the_next_features)
 {
 	struct bed bed;
@@ -158,8 +179,10 @@ TEST(a_ring_runs_as_soon_as_all_is_known_whatever_came_first)
 		struct bed bed;
 
 		bed_open(&bed);
-		for (uint32_t k = 0; k < 5; k++)
+		for (uint32_t k = 0; k < 5; k++) {
+			assert_null(bed.device.rings[0]);
 			send_part(&bed, orders[i][k]);
+		}
 		assert_non_null(bed.device.rings[0]);
 		assert_true(bed.device.rings[0]->vq.event_idx);
 		assert_true(bed.device.rings[0]->enabled);
@@ -560,6 +583,7 @@ TESTS(cmocka_unit_test(a_ring_starts_with_its_kick_descriptor),
 	cmocka_unit_test(a_ring_starts_disabled_and_is_enabled_by_its_message),
 	cmocka_unit_test(enabling_comes_before_everything_else_if_the_front_end_likes),
 	cmocka_unit_test(features_without_bit_30_enable_all_rings_for_good),
+	cmocka_unit_test(a_live_change_of_features_happens_to_all_rings_at_once),
 	cmocka_unit_test(reset_owner_disables_all_rings_until_the_next_features),
 	cmocka_unit_test(a_ring_runs_as_soon_as_all_is_known_whatever_came_first),
 	cmocka_unit_test(stopping_tells_the_true_index_and_keeps_it),

@@ -18,7 +18,7 @@ static void device_reset(struct vhost_backend *b)
 	rings_pause(b, RINGS_ALL);
 	for (uint32_t i = 0; i < b->n_rings; i++)
 		ring_stop(&b->rings[i]);
-	b->has_features = false; /* the next SET_FEATURES counts, even if it says the same */
+	b->has_features = false;
 	b->device_status = 0;
 	if (b->ops->reset)
 		b->ops->reset(b->device);

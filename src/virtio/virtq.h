@@ -12,8 +12,7 @@
  * What virtq_push() returns becomes visible together, by one store in virtq_flush(): of the index in a split ring, and
  * in a packed one of the first used descriptor, since the guest reads them in order.
  *
- * A place in a packed ring is a slot and the parity of the lap. It is kept as one number that counts slots over two
- * laps, 0 to 2 * size - 1; the ring's wrap counter is 1 in the first of them.
+ * Places in a packed ring: virtio/packed.h.
  *
  * Threads: one owner at a time. While the queue is started that is the worker (or whoever holds the port's
  * transmit lock); while it is stopped, control.

@@ -3,28 +3,6 @@
 
 #include <stddef.h>
 
-/* virtio 1.2, 2.8: alignment of the ring and of both event areas. */
-#define RING_ALIGN  16
-#define EVENT_ALIGN 4
-
-#define WRAP_BIT (1u << VRING_PACKED_EVENT_F_WRAP_CTR)
-
-/* --- places as the driver and the front-end write them: a slot, and the wrap counter above it --- */
-
-static uint16_t off_wrap(const struct virtq *q, uint32_t place)
-{
-	return (uint16_t)(virtq_slot(q, place) | (virtq_wrap(q, place) ? WRAP_BIT : 0));
-}
-
-/* False: there is no such slot. */
-static bool place_of(const struct virtq *q, uint16_t off_wrap, uint16_t *place)
-{
-	uint32_t slot = off_wrap & (WRAP_BIT - 1);
-
-	*place = (uint16_t)(off_wrap & WRAP_BIT ? slot : slot + q->size);
-	return slot < q->size;
-}
-
 /* --- start and stop --- */
 
 /*
@@ -45,15 +23,15 @@ static uint32_t complete_base(const struct virtq_setup *setup)
 
 	if (!setup->fresh || setup->base > 0xffff)
 		return setup->base;
-	return low == 0 ? (WRAP_BIT << 16 | WRAP_BIT) : (low << 16 | low);
+	return low == 0 ? (PACKED_WRAP_BIT << 16 | PACKED_WRAP_BIT) : (low << 16 | low);
 }
 
 static bool take_base(struct virtq *q, const struct virtq_setup *setup)
 {
 	uint32_t base = complete_base(setup);
 
-	if (!place_of(q, (uint16_t)base, &q->next_avail) ||
-		!place_of(q, (uint16_t)(base >> 16), &q->next_used))
+	if (!packed_place_of(q->size, (uint16_t)base, &q->next_avail) ||
+		!packed_place_of(q->size, (uint16_t)(base >> 16), &q->next_used))
 		return false;
 	if (setup->fresh) { /* what was taken and not returned is taken again */
 		uint16_t alias = setup->base == 0 ? q->size : q->next_used;
@@ -71,11 +49,12 @@ const char *virtq_packed_start(struct virtq *q, const struct virtq_setup *setup)
 
 	if (size == 0 || size > VIRTQ_MAX_SIZE)
 		return "queue size is not 1 to 32768";
-	q->slots = virtq_part(q->mem, setup->desc_uaddr, size * sizeof(struct vring_packed_desc), RING_ALIGN);
-	q->driver_event =
-		virtq_part(q->mem, setup->avail_uaddr, sizeof(struct vring_packed_desc_event), EVENT_ALIGN);
-	q->device_event =
-		virtq_part(q->mem, setup->used_uaddr, sizeof(struct vring_packed_desc_event), EVENT_ALIGN);
+	q->slots = virtq_part(
+		q->mem, setup->desc_uaddr, size * sizeof(struct vring_packed_desc), PACKED_RING_ALIGN);
+	q->driver_event = virtq_part(
+		q->mem, setup->avail_uaddr, sizeof(struct vring_packed_desc_event), PACKED_EVENT_ALIGN);
+	q->device_event = virtq_part(
+		q->mem, setup->used_uaddr, sizeof(struct vring_packed_desc_event), PACKED_EVENT_ALIGN);
 	if (!q->slots || !q->driver_event || !q->device_event)
 		return "ring lies outside the guest's memory or is misaligned";
 	q->size = (uint16_t)size;
@@ -86,7 +65,8 @@ const char *virtq_packed_start(struct virtq *q, const struct virtq_setup *setup)
 
 uint32_t virtq_packed_base(const struct virtq *q)
 {
-	return off_wrap(q, q->next_avail) | (uint32_t)off_wrap(q, q->next_used) << 16;
+	return packed_off_wrap(q->size, q->next_avail) | (uint32_t)packed_off_wrap(q->size, q->next_used)
+								 << 16;
 }
 
 /* --- taking --- */
@@ -96,8 +76,8 @@ static inline struct virtq_desc desc_of(struct virtq_words words)
 	return (struct virtq_desc){
 		.addr = words.addr,
 		.len = (uint32_t)words.rest,
-		.link = virtq_id_of(words.rest),
-		.flags = virtq_flags_of(words.rest),
+		.link = packed_id_of(words.rest),
+		.flags = packed_flags_of(words.rest),
 	};
 }
 
@@ -121,7 +101,7 @@ static inline bool is_open(const struct virtq *q)
 
 uint32_t virtq_packed_available(struct virtq *q, uint32_t wanted)
 {
-	if (!is_open(q) || !virtq_is_avail(words_at(q, q->next_avail).rest, virtq_wrap(q, q->next_avail)))
+	if (!is_open(q) || !packed_is_avail(words_at(q, q->next_avail).rest, virtq_wrap(q, q->next_avail)))
 		return 0;
 	return wanted;
 }
@@ -196,7 +176,7 @@ int virtq_packed_pop(struct virtq *q, struct virtq_chain *c)
 	if (!is_open(q))
 		return 0;
 	words = words_at(q, place);
-	if (!virtq_is_avail(words.rest, virtq_wrap(q, place)))
+	if (!packed_is_avail(words.rest, virtq_wrap(q, place)))
 		return 0;
 	if (unlikely(slots_open(q) == 0))
 		return virtq_break(q, VIRTQ_AVAIL_JUMPED);
@@ -263,28 +243,14 @@ void virtq_packed_show(struct virtq *q)
 
 /* --- notification --- */
 
-/* An event area is one word: off_wrap, and flags above it. Both sides read it whole. */
-static uint32_t *event_word(struct vring_packed_desc_event *event)
-{
-	return (uint32_t *)(void *)event;
-}
-
-/* Was the descriptor used at which the guest wants to be called? (virtio 1.2, 2.8.10) What makes no sense is a yes. */
 bool virtq_packed_wants_call(const struct virtq *q, uint16_t old, uint16_t new)
 {
-	uint32_t event = __atomic_load_n(event_word(q->driver_event), __ATOMIC_RELAXED);
-	uint16_t flags = event >> 16 & 3, place;
-
-	if (flags == VRING_PACKED_EVENT_FLAG_DISABLE)
-		return false;
-	if (flags != VRING_PACKED_EVENT_FLAG_DESC || !q->event_idx || !place_of(q, (uint16_t)event, &place))
-		return true;
-	return virtq_distance(q, old, place) < virtq_distance(q, old, new);
+	return packed_event_wanted(q->size, packed_event_load(q->driver_event), q->event_idx, old, new);
 }
 
 static void put_event(struct virtq *q, uint16_t off_wrap, uint16_t flags)
 {
-	__atomic_store_n(event_word(q->device_event), off_wrap | (uint32_t)flags << 16, __ATOMIC_RELAXED);
+	packed_event_store(q->device_event, off_wrap, flags);
 	if (unlikely(q->log != NULL))
 		dirty_log_mark(q->log, q->log_event_gpa, sizeof(struct vring_packed_desc_event));
 }
@@ -292,7 +258,7 @@ static void put_event(struct virtq *q, uint16_t off_wrap, uint16_t flags)
 void virtq_packed_arm(struct virtq *q)
 {
 	if (q->event_idx)
-		put_event(q, off_wrap(q, q->next_avail), VRING_PACKED_EVENT_FLAG_DESC);
+		put_event(q, packed_off_wrap(q->size, q->next_avail), VRING_PACKED_EVENT_FLAG_DESC);
 	else
 		put_event(q, 0, VRING_PACKED_EVENT_FLAG_ENABLE);
 }

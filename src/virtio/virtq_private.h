@@ -10,6 +10,7 @@
 #ifndef GINNEL_VIRTIO_VIRTQ_PRIVATE_H
 #define GINNEL_VIRTIO_VIRTQ_PRIVATE_H
 
+#include "virtio/packed.h"
 #include "virtio/virtq.h"
 
 #include <errno.h>
@@ -42,15 +43,18 @@ struct virtq_table {
 int virtq_table_open(struct virtq *q, struct virtq_table *t, const struct virtq_desc *d);
 struct virtq_words virtq_table_read_slow(const struct virtq *q, const struct virtq_table *t, uint32_t i);
 
+static inline struct virtq_words virtq_words_read(const struct virtq_words *words)
+{
+	return (struct virtq_words){
+		.addr = __atomic_load_n(&words->addr, __ATOMIC_RELAXED),
+		.rest = __atomic_load_n(&words->rest, __ATOMIC_RELAXED),
+	};
+}
+
 static inline struct virtq_words virtq_table_read(
 	const struct virtq *q, const struct virtq_table *t, uint32_t i)
 {
-	if (unlikely(!t->whole))
-		return virtq_table_read_slow(q, t, i);
-	return (struct virtq_words){
-		.addr = __atomic_load_n(&t->whole[i].addr, __ATOMIC_RELAXED),
-		.rest = __atomic_load_n(&t->whole[i].rest, __ATOMIC_RELAXED),
-	};
+	return likely(t->whole) ? virtq_words_read(&t->whole[i]) : virtq_table_read_slow(q, t, i);
 }
 
 static inline void virtq_chain_reset(struct virtq_chain *c)
@@ -117,60 +121,31 @@ uint32_t virtq_packed_base(const struct virtq *q);
 
 /* --- packed ring: places, and the words that lie there --- */
 
-#define VIRTQ_AVAIL (1u << VRING_PACKED_DESC_F_AVAIL)
-#define VIRTQ_USED  (1u << VRING_PACKED_DESC_F_USED)
-
 static inline uint32_t virtq_slot(const struct virtq *q, uint32_t place)
 {
-	return place < q->size ? place : place - q->size;
+	return packed_slot(q->size, place);
 }
 
 static inline bool virtq_wrap(const struct virtq *q, uint32_t place)
 {
-	return place < q->size;
+	return packed_wrap(q->size, place);
 }
 
 static inline uint16_t virtq_forward(const struct virtq *q, uint32_t place, uint32_t slots)
 {
-	uint32_t to = place + slots;
-
-	return (uint16_t)(to < 2u * q->size ? to : to - 2u * q->size);
-}
-
-/* Slots from one place on to another; a place is never more than two laps away. */
-static inline uint32_t virtq_distance(const struct virtq *q, uint32_t from, uint32_t to)
-{
-	return to >= from ? to - from : to + 2u * q->size - from;
+	return packed_forward(q->size, place, slots);
 }
 
 static inline uint16_t virtq_back(const struct virtq *q, uint32_t place, uint32_t slots)
 {
-	return (uint16_t)(place >= slots ? place - slots : place + 2u * q->size - slots);
+	return packed_back(q->size, place, slots);
 }
 
-/* The AVAIL and USED bits of a descriptor that the driver made available in the lap of this wrap counter. */
-static inline uint16_t virtq_avail_bits(bool wrap)
+static inline uint32_t virtq_distance(const struct virtq *q, uint32_t from, uint32_t to)
 {
-	return wrap ? VIRTQ_AVAIL : VIRTQ_USED;
+	return packed_distance(q->size, from, to);
 }
 
-static inline uint16_t virtq_flags_of(uint64_t rest)
-{
-	return (uint16_t)(rest >> 48);
-}
-
-static inline uint16_t virtq_id_of(uint64_t rest)
-{
-	return (uint16_t)(rest >> 32);
-}
-
-/* The driver made this descriptor available in the lap of this wrap counter, and it was not used since. */
-static inline bool virtq_is_avail(uint64_t rest, bool wrap)
-{
-	return (virtq_flags_of(rest) & (VIRTQ_AVAIL | VIRTQ_USED)) == virtq_avail_bits(wrap);
-}
-
-/* All of a descriptor but its address: len, buffer id, flags. */
 static inline uint64_t *virtq_rest_at(const struct virtq *q, uint32_t place)
 {
 	return &((struct virtq_words *)(void *)q->slots)[virtq_slot(q, place)].rest;
@@ -179,10 +154,7 @@ static inline uint64_t *virtq_rest_at(const struct virtq *q, uint32_t place)
 /* A used descriptor says whether anything was written at all (virtio 1.2, 2.8.4). */
 static inline uint64_t virtq_used_rest(bool wrap, uint16_t id, uint32_t len)
 {
-	uint16_t flags =
-		(uint16_t)((wrap ? VIRTQ_AVAIL | VIRTQ_USED : 0) | (len > 0 ? VRING_DESC_F_WRITE : 0));
-
-	return len | (uint64_t)id << 32 | (uint64_t)flags << 48;
+	return packed_rest(len, id, packed_used_bits(wrap) | (len > 0 ? VRING_DESC_F_WRITE : 0));
 }
 
 /*

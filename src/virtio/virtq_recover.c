@@ -35,17 +35,17 @@ static uint64_t rest_at(const struct virtq *q, uint32_t place)
 
 static bool is_avail_at(const struct virtq *q, uint32_t place)
 {
-	return virtq_is_avail(rest_at(q, place), virtq_wrap(q, place));
+	return packed_is_avail(rest_at(q, place), virtq_wrap(q, place));
 }
 
 /* The place the driver fills next: where AVAIL changes, or slot 0 of a new lap if it does not. */
 static bool find_driver(const struct virtq *q, uint16_t *place)
 {
-	bool first = virtq_flags_of(rest_at(q, 0)) & VIRTQ_AVAIL;
+	bool first = packed_flags_of(rest_at(q, 0)) & PACKED_AVAIL;
 	uint32_t change = 0;
 
 	for (uint32_t i = 1; i < q->size; i++) {
-		bool same = first == !!(virtq_flags_of(rest_at(q, i)) & VIRTQ_AVAIL);
+		bool same = first == !!(packed_flags_of(rest_at(q, i)) & PACKED_AVAIL);
 
 		if (change == 0 && !same)
 			change = i;
@@ -62,8 +62,8 @@ static uint32_t chain_slots(const struct virtq *q, uint32_t place, uint32_t max,
 	for (uint32_t n = 1;; n++) {
 		uint64_t rest = rest_at(q, place);
 
-		*id = virtq_id_of(rest);
-		if (n == max || !(virtq_flags_of(rest) & VRING_DESC_F_NEXT))
+		*id = packed_id_of(rest);
+		if (n == max || !(packed_flags_of(rest) & VRING_DESC_F_NEXT))
 			return n;
 		place = virtq_forward(q, place, 1);
 	}
@@ -78,7 +78,7 @@ static void finish(struct virtq *q, uint32_t place, uint16_t id)
 	uint64_t *at = virtq_rest_at(q, place), rest = rest_at(q, place);
 	bool wrap = virtq_wrap(q, place);
 
-	if (!virtq_is_avail(rest, wrap))
+	if (!packed_is_avail(rest, wrap))
 		return;
 	__atomic_compare_exchange_n(
 		at, &rest, virtq_used_rest(wrap, id, 0), false, __ATOMIC_RELEASE, __ATOMIC_RELAXED);
@@ -114,7 +114,7 @@ static bool names(const struct virtq *q, uint32_t used_place, uint16_t id)
 	uint64_t rest = rest_at(q, used_place);
 	uint64_t addr = __atomic_load_n(&q->slots[virtq_slot(q, used_place)].addr, __ATOMIC_RELAXED);
 
-	return virtq_id_of(rest) == id && (rest != 0 || addr != 0);
+	return packed_id_of(rest) == id && (rest != 0 || addr != 0);
 }
 
 uint16_t virtq_recover(struct virtq *q, uint16_t base, uint16_t alias)

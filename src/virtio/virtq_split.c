@@ -71,16 +71,19 @@ uint32_t virtq_split_refresh(struct virtq *q)
 	return n;
 }
 
-static inline struct virtq_desc desc_read(const struct virtq *q, const struct virtq_table *t, uint32_t i)
+static inline struct virtq_desc desc_of(struct virtq_words words)
 {
-	struct virtq_words words = virtq_table_read(q, t, i);
-
 	return (struct virtq_desc){
 		.addr = words.addr,
 		.len = (uint32_t)words.rest,
 		.flags = (uint16_t)(words.rest >> 32),
 		.link = (uint16_t)(words.rest >> 48),
 	};
+}
+
+static inline const struct virtq_words *ring_words(const struct virtq *q)
+{
+	return (const struct virtq_words *)(const void *)q->desc;
 }
 
 /* Follows a chain through a table from its `first`; an indirect table is a chain of its own. */
@@ -92,7 +95,7 @@ static int walk_indirect(struct virtq *q, struct virtq_chain *c, const struct vi
 	struct virtq_table t;
 	int err = virtq_table_open(q, &t, d);
 
-	return err ? err : walk(q, c, &t, desc_read(q, &t, 0), true);
+	return err ? err : walk(q, c, &t, desc_of(virtq_table_read(q, &t, 0)), true);
 }
 
 static int walk(struct virtq *q, struct virtq_chain *c, const struct virtq_table *t, struct virtq_desc first,
@@ -112,15 +115,21 @@ static int walk(struct virtq *q, struct virtq_chain *c, const struct virtq_table
 			return err;
 		if (unlikely(d.link >= t->n))
 			return VIRTQ_NEXT_RANGE;
-		d = desc_read(q, t, d.link);
+		d = desc_of(virtq_table_read(q, t, d.link));
 	}
 	return VIRTQ_CHAIN_LOOP;
 }
 
+static __attribute__((noinline)) int walk_ring(
+	struct virtq *q, struct virtq_chain *c, struct virtq_desc first)
+{
+	const struct virtq_table ring = {.whole = ring_words(q), .n = q->size};
+
+	return walk(q, c, &ring, first, false);
+}
+
 int virtq_split_pop(struct virtq *q, struct virtq_chain *c)
 {
-	const struct virtq_table ring = {
-		.whole = (const struct virtq_words *)(const void *)q->desc, .n = q->size};
 	struct virtq_desc d;
 	int err;
 
@@ -131,11 +140,11 @@ int virtq_split_pop(struct virtq *q, struct virtq_chain *c)
 	if (unlikely(c->buffer.id >= q->size))
 		return virtq_break(q, VIRTQ_HEAD_RANGE);
 	virtq_chain_reset(c);
-	d = desc_read(q, &ring, c->buffer.id);
+	d = desc_of(virtq_words_read(&ring_words(q)[c->buffer.id]));
 	if (likely(!(d.flags & (VRING_DESC_F_NEXT | VRING_DESC_F_INDIRECT))))
 		err = virtq_chain_add(q, c, &d);
 	else
-		err = walk(q, c, &ring, d, false);
+		err = walk_ring(q, c, d);
 	if (unlikely(err == -ENOSPC))
 		return -ENOSPC;
 	if (unlikely(err != VIRTQ_OK))

@@ -205,7 +205,8 @@ void workers_resume(struct workers *ws)
 static int workers_poll(void *subject, struct port *port, uint32_t queue)
 {
 	struct workers *ws = subject;
-	struct worker *w = least_loaded(ws);
+	uint32_t wanted = port->rx_wanted[queue];
+	struct worker *w = wanted < ws->n ? &ws->workers[wanted] : least_loaded(ws);
 	uint32_t n = w->list->n;
 	struct rx_list *list;
 

@@ -44,7 +44,10 @@ void workers_destroy(struct workers *ws);
 void workers_pause(struct workers *ws);
 void workers_resume(struct workers *ws);
 
-/* How ports get their queues polled; its subject is struct workers. The least loaded worker takes a new queue. */
+/*
+ * How ports get their queues polled; its subject is struct workers. Unless the user wants it elsewhere, the least loaded
+ * worker takes a new queue.
+ */
 extern const struct port_placer workers_placer;
 
 extern const struct ctl_table worker_commands; /* subject: struct workers */

@@ -21,10 +21,13 @@ class Daemon:
         startup_file = self.dir / "startup"
         startup_file.write_text(startup.replace("@", str(self.dir)))
         self.log_path = self.dir / "log"
-        with open(self.log_path, "w") as log:
-            self.process = subprocess.Popen(
-                [self.bin / "ginneld", "--api-socket", self.api, "--startup", startup_file, *options],
-                stdout=log, stderr=log)
+        self.command = [self.bin / "ginneld", "--api-socket", self.api, "--startup", startup_file, *options]
+        self.process = self.begin()
+
+    def begin(self, *options, **how):
+        """A ginneld with the options of all and some more."""
+        with open(self.log_path, "a") as log:
+            return subprocess.Popen([*self.command, *options], stdout=log, stderr=log, **how)
 
     def __enter__(self):
         end = time.monotonic() + 20

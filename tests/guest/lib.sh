@@ -9,6 +9,7 @@
 #   $run/NAME.log      what they printed; for a guest, its console
 #   $run/NAME.console  the same console as a socket, for people
 #   $run/NAME.agent    the socket through which guest_run reaches into a guest
+#   $run/NAME.qmp      the socket through which guest_qmp commands its QEMU
 # As root, the switch and the guests run as nobody: neither needs more.
 set -euo pipefail
 
@@ -184,18 +185,20 @@ accel_scale() {
 #   --memory 128     MiB
 #   --cpus 1
 #   --run FILE       commands to run after boot
+#   --append ""      more of the kernel's command line
+#   --incoming URI   it does not boot: another QEMU sends it there
 guest_start() {
 	local name=$1 net=() append="console=ttyS0 quiet panic=-1 reboot=t guest.name=$1"
 	local -A guest=([role]=client [queues]=1 [memory]=128 [cpus]=1 [device]="" [socket]="" [ip]="" [run]=""
-		[mac]=52:54:00:00:00:01)
+		[mac]=52:54:00:00:00:01 [incoming]="" [append]="")
 	shift
 	while [ $# -gt 0 ]; do
 		guest[${1#--}]=$2
 		shift 2
 	done
 	[ -z "${guest[socket]}" ] || mapfile -t net < <(guest_net guest)
-	append+=" guest.ip=${guest[ip]} guest.run=$([ -z "${guest[run]}" ] || base64 -w 0 "${guest[run]}")"
-	rm -f "$run/$name".{log,agent,console}
+	append+=" guest.ip=${guest[ip]} guest.run=$([ -z "${guest[run]}" ] || base64 -w 0 "${guest[run]}") ${guest[append]}"
+	rm -f "$run/$name".{log,agent,console,qmp}
 	"${as_user[@]}" touch "$run/$name.log" # QEMU writes it too
 	process_start "$name" "${as_user[@]}" qemu-system-x86_64 \
 		-nodefaults -no-user-config -display none -accel "$GINNEL_ACCEL" \
@@ -206,7 +209,8 @@ guest_start() {
 		-chardev "socket,id=console,path=$run/$name.console,server=on,wait=off,logfile=$run/$name.log,logappend=on" \
 		-serial chardev:console -device virtio-serial-pci \
 		-chardev "socket,id=agent,path=$run/$name.agent,server=on,wait=off" \
-		-device virtserialport,chardev=agent "${net[@]}"
+		-device virtserialport,chardev=agent -qmp "unix:$run/$name.qmp,server=on,wait=off" \
+		${guest[incoming]:+-incoming "${guest[incoming]}"} "${net[@]}"
 }
 
 # guest_net ARRAY: QEMU's arguments for the network interface, one in a line
@@ -247,4 +251,9 @@ guest_run() {
 		shift 2
 	fi
 	"$root/tests/guest/ask" "$run/$name.agent" "$seconds" "$*"
+}
+
+# guest_qmp NAME COMMAND [NAME=VALUE]...: to its QEMU; prints the answer as JSON
+guest_qmp() {
+	"$root/tests/guest/qmp" "$run/$1.qmp" "${@:2}"
 }

@@ -291,7 +291,7 @@ TEST(refusal_at_every_point)
 		}
 		next_life(&bed);
 	}
-	assert_int_equal(refused, 5 + 4 * 5 + 4 + 1);
+	assert_int_equal(refused, 4 + 4 * 5 + 4 + 1);
 	bed_close(&bed);
 }
 

@@ -8,11 +8,13 @@
 
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
-#define BIT30 (1ull << VHOST_USER_F_PROTOCOL_FEATURES)
-#define PROTO 0xbu
-#define MANY  1000
+#define BIT30      (1ull << VHOST_USER_F_PROTOCOL_FEATURES)
+#define PROTO      0xbu
+#define EVERYTHING (vhost_protocol_features_by(VHOST_BY_ENGINE) | vhost_protocol_features_by(VHOST_BY_DEVICE))
+#define MANY       1000
 
 struct bed {
 	struct fake_device device;
@@ -71,6 +73,26 @@ static const struct step qemu[] = {
 	{VHOST_USER_SET_FEATURES, 8, .payload = {1u << 30 | 1u << 29 | 1u << 28 | 1u << 26, 1}},
 	{VHOST_USER_SET_LOG_FD, 0, .n_fds = 1},
 	{VHOST_USER_GET_VRING_BASE, 8, .reply = 8, .payload = {0}},
+};
+
+/* Those that other front-ends send, none of which stops what QEMU has started. */
+static const struct step others[] = {
+	{VHOST_USER_SEND_RARP, 8, .payload = {0x33221100, 0x5544}},
+	{VHOST_USER_NET_SET_MTU, 8, .payload = {1500}},
+	{VHOST_USER_GET_CONFIG, 20, .reply = 20, .payload = {0, 8}},
+	{VHOST_USER_SET_CONFIG, 20, .payload = {0, 8}},
+	{VHOST_USER_SET_INFLIGHT_FD, 24, .memory = true, .n_fds = 1,
+		.payload = {0x1000, 0, 0, 0, 16 << 16 | 4}},
+	{VHOST_USER_GET_MAX_MEM_SLOTS, 0, .reply = 8},
+	{VHOST_USER_SET_STATUS, 8, .payload = {15}},
+	{VHOST_USER_GET_STATUS, 0, .reply = 8},
+	{VHOST_USER_VRING_KICK, 8, .payload = {0}},
+	{VHOST_USER_CHECK_DEVICE_STATE, 0, .reply = 8},
+	{VHOST_USER_ADD_MEM_REG, 40, .memory = true, .n_fds = 1,
+		.payload = {0, 0, 0, 1, 0x1000, 0, 0, 1, 0, 0}},
+	{VHOST_USER_REM_MEM_REG, 40, .memory = true, .n_fds = 1,
+		.payload = {0, 0, 0, 1, 0x1000, 0, 0, 1, 0, 0}},
+	{VHOST_USER_RESET_DEVICE, 0, .reply = 0},
 };
 
 static void send_step(struct bed *bed, const struct step *s)
@@ -133,6 +155,73 @@ TEST(every_message_a_thousand_times)
 		fake_front_reopen(&bed.front, bed.device.path);
 	}
 	bed_close(&bed);
+}
+
+static void answered_step(struct bed *bed, const struct step *s)
+{
+	uint8_t reply[64];
+
+	send_step(bed, s);
+	if (s->reply)
+		assert_true(fake_reply(&bed->front, s->request, reply, s->reply));
+}
+
+TEST(every_other_message_a_thousand_times)
+{
+	uint32_t fds, maps;
+	struct bed bed;
+
+	bed_open(&bed);
+	play(&bed, ARRAY_LEN(qemu) - 1);
+	fake_u64(&bed.front, VHOST_USER_SET_PROTOCOL_FEATURES, EVERYTHING);
+	for (size_t n = 0; n < ARRAY_LEN(others); n++)
+		answered_step(&bed, &others[n]);
+	fds = fake_open_fds();
+	maps = fake_mappings();
+	for (int i = 0; i < MANY; i++)
+		for (size_t n = 0; n < ARRAY_LEN(others); n++)
+			answered_step(&bed, &others[n]);
+	assert_true(fake_alive(&bed.front));
+	assert_int_equal(fake_open_fds(), fds);
+	assert_int_equal(fake_mappings(), maps);
+	bed_close(&bed);
+}
+
+/* Messages whose answer or argument is a descriptor of its own. */
+TEST(every_message_about_descriptors_a_thousand_times)
+{
+	struct vhost_user_inflight areas = {.num_queues = 4, .queue_size = 16};
+	struct vhost_user_state_transfer transfer = {0};
+	uint32_t fds, maps;
+	int ends[2];
+	struct bed bed;
+
+	bed_open(&bed);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+	fake_negotiate(&bed.front, FAKE_FEATURES, EVERYTHING);
+	fds = fake_open_fds();
+	maps = fake_mappings();
+	for (uint32_t i = 0; i < MANY; i++) {
+		struct vhost_user_header header = {.request = VHOST_USER_SET_DEVICE_STATE_FD,
+			.flags = VHOST_USER_VERSION,
+			.size = sizeof(transfer)};
+		uint64_t answer;
+
+		assert_int_equal(
+			fake_acked(&bed.front, VHOST_USER_SET_BACKEND_REQ_FD, NULL, 0, &ends[0], 1), 0);
+		assert_int_equal(fake_acked(&bed.front, VHOST_USER_GPU_SET_SOCKET, NULL, 0, &ends[1], 1), 0);
+		fake_plain(&bed.front, VHOST_USER_GET_INFLIGHT_FD, &areas, sizeof(areas));
+		assert_true(fake_reply(&bed.front, VHOST_USER_GET_INFLIGHT_FD, &areas, sizeof(areas)));
+		transfer.direction = i % 2;
+		fake_send(&bed.front, &header, &transfer, &bed.event, 1);
+		assert_true(fake_reply(&bed.front, VHOST_USER_SET_DEVICE_STATE_FD, &answer, sizeof(answer)));
+	}
+	/* the areas are mapped, and four descriptors are kept: the areas', for requests, for the screen, for the state */
+	assert_in_range(fake_open_fds(), fds, fds + 4);
+	assert_int_equal(fake_mappings(), maps + 1);
+	bed_close(&bed);
+	close(ends[0]);
+	close(ends[1]);
 }
 
 /* Too many descriptors with each message, a thousand times over. */
@@ -268,6 +357,8 @@ TEST(no_room_for_descriptors)
 }
 
 TESTS(cmocka_unit_test(the_order_itself_works), cmocka_unit_test(every_message_a_thousand_times),
+	cmocka_unit_test(every_other_message_a_thousand_times),
+	cmocka_unit_test(every_message_about_descriptors_a_thousand_times),
 	cmocka_unit_test(every_message_with_surplus_descriptors), cmocka_unit_test(death_at_every_boundary),
 	cmocka_unit_test(death_in_the_middle_of_every_message),
 	cmocka_unit_test(a_thousand_connections_come_and_go), cmocka_unit_test(no_room_for_descriptors))

@@ -2,11 +2,14 @@
 /* Messages that no front-end should send. What is asserted in each: it is refused, and somebody else is served. */
 #include "base/check.h"
 #include "base/test.h"
+#include "os/unix.h"
 #include "vhost/fake_device.h"
 #include "vhost/fake_front.h"
+#include "vhost/message_table.h"
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -76,7 +79,8 @@ TEST(ring_255_first)
 	} messages[] = {{VHOST_USER_SET_VRING_NUM, 8, false}, {VHOST_USER_SET_VRING_ADDR, 40, false},
 		{VHOST_USER_SET_VRING_BASE, 8, false}, {VHOST_USER_GET_VRING_BASE, 8, false},
 		{VHOST_USER_SET_VRING_KICK, 8, true}, {VHOST_USER_SET_VRING_CALL, 8, true},
-		{VHOST_USER_SET_VRING_ERR, 8, true}, {VHOST_USER_SET_VRING_ENABLE, 8, false}};
+		{VHOST_USER_SET_VRING_ERR, 8, true}, {VHOST_USER_SET_VRING_ENABLE, 8, false},
+		{VHOST_USER_VRING_KICK, 8, false}};
 
 	for (size_t i = 0; i < ARRAY_LEN(messages); i++) {
 		struct vhost_user_header header = {.request = messages[i].request,
@@ -86,6 +90,9 @@ TEST(ring_255_first)
 		struct bed bed;
 
 		bed_open(&bed);
+		if (messages[i].request == VHOST_USER_VRING_KICK)
+			fake_u64(&bed.front, VHOST_USER_SET_PROTOCOL_FEATURES,
+				1ull << VHOST_USER_PROTOCOL_F_INBAND_NOTIFICATIONS);
 		fake_send(&bed.front, &header, payload, &bed.front.memfd, messages[i].fd);
 		assert_true(fake_closed(&bed.front));
 		bed_close(&bed);
@@ -387,6 +394,140 @@ TEST(log_addresses_anywhere)
 	bed_close(&bed);
 }
 
+/* --- every message there is --- */
+
+#define EVERYTHING (vhost_protocol_features_by(VHOST_BY_ENGINE) | vhost_protocol_features_by(VHOST_BY_DEVICE))
+
+/* One byte at a time, the descriptors with the first. False: the back-end has closed. */
+static bool send_slowly(
+	struct fake_front *f, const uint8_t *bytes, size_t len, const int *fds, uint32_t n_fds)
+{
+	for (size_t i = 0; i < len; i++) {
+		if (unix_send(f->fd, bytes + i, 1, fds, i == 0 ? n_fds : 0) != 1)
+			return false;
+		fake_turns(f->loop);
+	}
+	return true;
+}
+
+/* What comes back, to the end or to where nothing more comes. */
+static size_t collect(struct fake_front *f, uint8_t *out, size_t max)
+{
+	struct unix_cargo cargo = {0};
+	size_t len = 0;
+	ssize_t n;
+
+	fake_turns(f->loop);
+	while ((n = unix_recv(f->fd, out + len, max - len, &cargo)) > 0)
+		len += (size_t)n;
+	unix_cargo_close(&cargo);
+	return len;
+}
+
+/* A message with a payload of `fill`, all at once or slowly: what comes back, and whether the connection lives. */
+static size_t say(uint32_t request, uint8_t fill, bool slowly, uint8_t *answer, bool *alive)
+{
+	const struct message_row *row = message_row(request);
+	struct {
+		struct vhost_user_header header;
+		uint8_t payload[512];
+	} m = {.header = {.request = request,
+		       .flags = VHOST_USER_VERSION | VHOST_USER_NEED_REPLY,
+		       .size = row->size_max}};
+	int fds[UNIX_MAX_FDS];
+	size_t len;
+	struct bed bed;
+
+	memset(m.payload, fill, sizeof(m.payload));
+	bed_open(&bed);
+	fake_negotiate(&bed.front, FAKE_FEATURES, EVERYTHING);
+	for (uint32_t i = 0; i < UNIX_MAX_FDS; i++)
+		fds[i] = bed.front.memfd;
+	if (slowly)
+		send_slowly(
+			&bed.front, (const uint8_t *)&m, sizeof(m.header) + row->size_max, fds, row->fds_max);
+	else
+		fake_send(&bed.front, &m.header, m.payload, fds, row->fds_max);
+	len = collect(&bed.front, answer, 1024);
+	*alive = bed.device.connected;
+	bed_close(&bed);
+	return len;
+}
+
+TEST(every_message_byte_by_byte_is_the_message)
+{
+	static const uint8_t fills[] = {0, 1, 0xff};
+
+	for (uint32_t request = 1; message_row(request); request++) {
+		for (size_t i = 0; i < ARRAY_LEN(fills); i++) {
+			uint8_t at_once[1024], slowly[1024];
+			bool lives, lives_slowly;
+			size_t len = say(request, fills[i], false, at_once, &lives);
+
+			assert_int_equal(say(request, fills[i], true, slowly, &lives_slowly), len);
+			assert_memory_equal(at_once, slowly, len);
+			assert_int_equal(lives, lives_slowly);
+		}
+	}
+}
+
+/* --- memory slots --- */
+
+static uint64_t slot(struct bed *bed, uint32_t request, uint64_t gpa, uint64_t size)
+{
+	struct vhost_user_mem_slot s = {.region = {.gpa = gpa, .size = size, .uaddr = gpa}};
+
+	return fake_acked(&bed->front, request, &s, sizeof(s), &bed->front.memfd, 1);
+}
+
+TEST(slots_that_wrap_overlap_and_were_never_there)
+{
+	struct bed bed;
+
+	bed_open(&bed);
+	fake_u64(&bed.front, VHOST_USER_SET_PROTOCOL_FEATURES, EVERYTHING);
+	assert_int_equal(slot(&bed, VHOST_USER_REM_MEM_REG, 0, 4096), 0); /* nothing is there, as it was wanted */
+	assert_int_equal(slot(&bed, VHOST_USER_ADD_MEM_REG, UINT64_MAX, 4096), 1);
+	assert_int_equal(slot(&bed, VHOST_USER_ADD_MEM_REG, 0, UINT64_MAX), 1);
+	assert_int_equal(slot(&bed, VHOST_USER_ADD_MEM_REG, 0, 0), 1);
+	assert_int_equal(slot(&bed, VHOST_USER_ADD_MEM_REG, 0x10000, 0x2000), 0);
+	assert_int_equal(slot(&bed, VHOST_USER_ADD_MEM_REG, 0x11fff, 1), 1);
+	assert_int_equal(slot(&bed, VHOST_USER_ADD_MEM_REG, 0x0, 0x10001), 1);
+	assert_int_equal(slot(&bed, VHOST_USER_REM_MEM_REG, 0x11000, 0x1000), 1);
+	assert_int_equal(slot(&bed, VHOST_USER_REM_MEM_REG, 0x10000, 0x1000), 1);
+	assert_int_equal(slot(&bed, VHOST_USER_REM_MEM_REG, 0x10000, 0x2000), 0);
+	assert_int_equal(slot(&bed, VHOST_USER_REM_MEM_REG, 0x10000, 0x2000), 0);
+	bed_close(&bed);
+}
+
+/* --- the channel for our requests --- */
+
+/* The front-end holds the same socket as we do, with all that has been said on it lying unread. */
+TEST(a_request_channel_that_nobody_reads)
+{
+	int ends[2];
+	struct bed bed;
+
+	bed_open(&bed);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+	fake_negotiate(&bed.front, FAKE_FEATURES, EVERYTHING);
+	assert_int_equal(fake_acked(&bed.front, VHOST_USER_SET_BACKEND_REQ_FD, NULL, 0, &ends[1], 1), 0);
+	fake_ring_reset(&bed.front, 0, 0);
+	fake_state(&bed.front, VHOST_USER_SET_VRING_NUM, 0, FAKE_RING_SIZE);
+	fake_ring_addr(&bed.front, 0, 0);
+	fake_state(&bed.front, VHOST_USER_VRING_KICK, 0, 0);
+	for (int i = 0; i < 3000; i++) {
+		fake_offer(&bed.front, 0, 64);
+		fake_device_fill(&bed.device, 0, 1, 64);
+		vhost_backend_config_changed(bed.device.backend);
+		vhost_backend_check_rings(bed.device.backend);
+	}
+	assert_true(fake_alive(&bed.front));
+	close(ends[0]);
+	close(ends[1]);
+	bed_close(&bed);
+}
+
 TESTS(cmocka_unit_test(garbage_for_a_header), cmocka_unit_test(ring_255_first),
 	cmocka_unit_test(nothing_but_descriptors),
 	cmocka_unit_test(memory_regions_that_contradict_each_other),
@@ -396,4 +537,7 @@ TESTS(cmocka_unit_test(garbage_for_a_header), cmocka_unit_test(ring_255_first),
 	cmocka_unit_test(rings_outside_memory_and_across_its_end),
 	cmocka_unit_test(a_sparse_file_takes_no_more_addresses_than_its_regions),
 	cmocka_unit_test(a_log_longer_than_any_memory), cmocka_unit_test(a_ring_that_grows_beyond_memory),
-	cmocka_unit_test(logs_that_wrap_around), cmocka_unit_test(log_addresses_anywhere))
+	cmocka_unit_test(logs_that_wrap_around), cmocka_unit_test(log_addresses_anywhere),
+	cmocka_unit_test(every_message_byte_by_byte_is_the_message),
+	cmocka_unit_test(slots_that_wrap_overlap_and_were_never_there),
+	cmocka_unit_test(a_request_channel_that_nobody_reads))

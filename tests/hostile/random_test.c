@@ -9,19 +9,22 @@
 #include "base/test.h"
 #include "vhost/fake_device.h"
 #include "vhost/fake_front.h"
+#include "vhost/message_table.h"
 
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define SEEDS    40
-#define MESSAGES 1500
+#define SEEDS     40
+#define MESSAGES  1500
+#define ALL_PROTO (vhost_protocol_features_by(VHOST_BY_ENGINE) | vhost_protocol_features_by(VHOST_BY_DEVICE))
 
 struct bed {
 	struct fake_device device;
 	struct fake_front front;
 	struct random random;
 	int event;
+	int channel[2]; /* for the back-end's requests: it gets either end */
 };
 
 static uint64_t pick(struct bed *bed, const uint64_t *values, uint32_t n)
@@ -33,7 +36,7 @@ static uint64_t pick(struct bed *bed, const uint64_t *values, uint32_t n)
 static uint32_t some_request(struct bed *bed)
 {
 	return random_below(&bed->random, 20) == 0 ? random_below(&bed->random, 50)
-						   : 1 + random_below(&bed->random, 18);
+						   : 1 + random_below(&bed->random, 43);
 }
 
 static uint32_t some_index(struct bed *bed)
@@ -45,9 +48,9 @@ static uint32_t some_index(struct bed *bed)
 
 static uint64_t some_features(struct bed *bed)
 {
-	static const uint64_t features[] = {FAKE_FEATURES, FAKE_FEATURES | 1ull << 30,
-		FAKE_FEATURES | 5ull << 28, FAKE_FEATURES | 1ull << 30 | 1ull << 26, 1ull << 32 | 1ull << 26,
-		0};
+	static const uint64_t features[] = {FAKE_FEATURES, FAKE_FEATURES | 1ull << 30, FAKE_OFFERED,
+		FAKE_OFFERED | 1ull << 30, FAKE_FEATURES | 5ull << 28,
+		FAKE_FEATURES | 1ull << 30 | 1ull << 26, 1ull << 32 | 1ull << 26, 0};
 
 	return pick(bed, features, ARRAY_LEN(features));
 }
@@ -80,8 +83,50 @@ union payload {
 	struct vhost_user_ring_addr addr;
 	struct vhost_user_mem mem;
 	struct vhost_user_log log;
+	struct vhost_user_mem_slot slot;
+	struct vhost_user_config config;
+	struct vhost_user_inflight inflight;
+	struct vhost_user_state_transfer transfer;
 	uint8_t bytes[512];
 };
+
+/* The same for messages that a ring does not know. */
+static uint32_t some_other_payload(struct bed *bed, uint32_t request, union payload *p)
+{
+	static const uint64_t statuses[] = {0, 1, 3, 11, 15, 15, 15};
+
+	switch (request) {
+	case VHOST_USER_SEND_RARP:
+	case VHOST_USER_NET_SET_MTU:
+		p->u64 = random_u64(&bed->random);
+		return 8;
+	case VHOST_USER_GET_CONFIG:
+	case VHOST_USER_SET_CONFIG:
+		p->config.offset = random_below(&bed->random, 80);
+		p->config.size = random_below(&bed->random, 80);
+		return (uint32_t)sizeof(p->config) + p->config.size;
+	case VHOST_USER_GET_INFLIGHT_FD:
+	case VHOST_USER_SET_INFLIGHT_FD:
+		p->inflight = (struct vhost_user_inflight){.mmap_size = 0x4000,
+			.num_queues = 1 + (uint16_t)random_below(&bed->random, 4),
+			.queue_size = 16};
+		return sizeof(p->inflight);
+	case VHOST_USER_ADD_MEM_REG:
+	case VHOST_USER_REM_MEM_REG:
+		p->slot.region.gpa = p->slot.region.uaddr =
+			(1ull << 40) + random_below(&bed->random, 8) * 0x1000;
+		p->slot.region.size = 0x1000;
+		return sizeof(p->slot);
+	case VHOST_USER_SET_STATUS:
+		p->u64 = pick(bed, statuses, ARRAY_LEN(statuses));
+		return 8;
+	case VHOST_USER_SET_DEVICE_STATE_FD:
+		p->transfer.direction = random_below(&bed->random, 2);
+		return sizeof(p->transfer);
+	default:
+		return 0;
+	}
+}
 
 /* Fills in what such a message carries; returns its size. */
 static uint32_t some_payload(struct bed *bed, uint32_t request, union payload *p)
@@ -95,7 +140,7 @@ static uint32_t some_payload(struct bed *bed, uint32_t request, union payload *p
 		p->u64 = some_features(bed);
 		return 8;
 	case VHOST_USER_SET_PROTOCOL_FEATURES:
-		p->u64 = random_below(&bed->random, 16);
+		p->u64 = random_below(&bed->random, 4) ? ALL_PROTO : random_u64(&bed->random) & ALL_PROTO;
 		return 8;
 	case VHOST_USER_SET_MEM_TABLE:
 		some_table(bed, &p->mem);
@@ -123,23 +168,35 @@ static uint32_t some_payload(struct bed *bed, uint32_t request, union payload *p
 	case VHOST_USER_SET_VRING_BASE:
 	case VHOST_USER_SET_VRING_ENABLE:
 	case VHOST_USER_GET_VRING_BASE:
+	case VHOST_USER_VRING_KICK:
 		p->state = (struct vhost_user_ring_state){.index = idx, .num = random_below(&bed->random, 2)};
 		return 8;
 	default:
-		return 0;
+		return some_other_payload(bed, request, p);
 	}
 }
 
 static bool carries_fd(uint32_t request)
 {
-	return request == VHOST_USER_SET_LOG_BASE || request == VHOST_USER_SET_LOG_FD ||
-	       (request >= VHOST_USER_SET_VRING_KICK && request <= VHOST_USER_SET_VRING_ERR);
+	const struct message_row *row = message_row(request);
+
+	return row && row->fds_max == 1 && request != VHOST_USER_REM_MEM_REG;
+}
+
+/* What a front-end would send along. */
+static int some_fd(struct bed *bed, uint32_t request)
+{
+	if (request >= VHOST_USER_SET_VRING_KICK && request <= VHOST_USER_SET_VRING_ERR)
+		return bed->event;
+	if (request == VHOST_USER_SET_BACKEND_REQ_FD || request == VHOST_USER_GPU_SET_SOCKET)
+		return bed->channel[random_below(&bed->random, 10) > 0];
+	return bed->front.memfd;
 }
 
 static void say_something(struct bed *bed)
 {
 	uint32_t request = some_request(bed), n_fds = carries_fd(request);
-	bool ring_fd = n_fds && request >= VHOST_USER_SET_VRING_KICK;
+	bool ring_fd = request >= VHOST_USER_SET_VRING_KICK && request <= VHOST_USER_SET_VRING_ERR;
 	struct vhost_user_header header = {.request = request, .flags = VHOST_USER_VERSION};
 	union payload payload;
 	int fds[12];
@@ -159,7 +216,7 @@ static void say_something(struct bed *bed)
 	if (random_below(&bed->random, 8))
 		header.flags |= VHOST_USER_NEED_REPLY;
 	for (size_t i = 0; i < ARRAY_LEN(fds); i++)
-		fds[i] = ring_fd ? bed->event : bed->front.memfd;
+		fds[i] = some_fd(bed, request);
 	fake_send(&bed->front, &header, payload.bytes, fds, n_fds);
 }
 
@@ -213,10 +270,10 @@ static void come_again(struct bed *bed)
 {
 	fake_front_hang_up(&bed->front);
 	fake_front_reopen(&bed->front, bed->device.path);
-	fake_u64(&bed->front, VHOST_USER_SET_PROTOCOL_FEATURES, 0xb);
+	fake_u64(&bed->front, VHOST_USER_SET_PROTOCOL_FEATURES, ALL_PROTO);
 	if (random_below(&bed->random, 4) == 0)
 		return;
-	fake_negotiate(&bed->front, FAKE_FEATURES | 1ull << 30, 0xb);
+	fake_negotiate(&bed->front, FAKE_FEATURES | 1ull << 30, ALL_PROTO);
 	for (uint32_t i = 0; i < 2; i++) {
 		fake_ring_reset(&bed->front, i, 0);
 		fake_ring_start(&bed->front, i, 0, bed->event);
@@ -250,12 +307,15 @@ TEST(random_messages_leave_no_trace)
 		fds = fake_open_fds();
 		maps = fake_mappings();
 		bed.event = fake_eventfd();
+		assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, bed.channel), 0);
 		fake_device_open(&bed.device, 4);
 		fake_front_open(&bed.front, bed.device.loop, bed.device.path);
 		worked += run(&bed, seed);
 		fake_front_close(&bed.front);
 		fake_device_close(&bed.device);
 		close(bed.event);
+		close(bed.channel[0]);
+		close(bed.channel[1]);
 		assert_int_equal(fake_open_fds(), fds);
 		assert_int_equal(fake_mappings(), maps);
 	}

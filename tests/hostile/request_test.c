@@ -27,12 +27,12 @@ struct bed {
 	uint32_t fds, maps;
 };
 
-/* The channel is there and SET_OWNER waits for its answer. */
+/* The channel is there and SET_FEATURES waits for its answer. */
 static void attacker_comes(struct bed *bed)
 {
 	fake_back_hang_up(&bed->back);
 	fake_back_accept(&bed->back);
-	assert_int_equal(fake_back_serve(&bed->back, 5), 5);
+	assert_int_equal(fake_back_serve(&bed->back, 6), 6);
 	assert_true(bed->back.channel >= 0);
 }
 

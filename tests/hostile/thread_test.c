@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A device with a thread of its own on the rings, as a worker is, while the front-end pulls everything from under it. */
 #include "base/log.h"
+#include "base/random.h"
 #include "base/test.h"
 #include "os/guard.h"
 #include "os/rcu.h"
@@ -14,10 +15,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define BIT30    (1ull << VHOST_USER_F_PROTOCOL_FEATURES)
 #define FEATURES (1ull << 32 | 1ull << 29 | 1ull << 28)
+#define PACKED   (1ull << 34)
 #define N_RINGS  2
 
 struct bed {
@@ -55,10 +58,16 @@ static void on_connected(void *device, bool connected)
 	bed->connected = connected;
 }
 
+/* The thread looks at its rings all the time. */
+static void on_kick(void *device, uint32_t idx)
+{
+}
+
 static const struct vhost_device ops = {.publish = on_publish,
 	.quiesce = on_quiesce,
 	.set_features = on_set_features,
-	.connected = on_connected};
+	.connected = on_connected,
+	.kick = on_kick};
 
 static void serve(struct bed *bed, struct vhost_ring *ring)
 {
@@ -99,7 +108,8 @@ static void bed_open(struct bed *bed)
 {
 	struct vhost_backend_config config = {.server = true,
 		.mode = 0600,
-		.features = FEATURES,
+		.features = FEATURES | PACKED,
+		.protocol_features = 1ull << VHOST_USER_PROTOCOL_F_INBAND_NOTIFICATIONS,
 		.n_rings = N_RINGS,
 		.queue_num = 1,
 		.name = "thread",
@@ -175,6 +185,59 @@ TEST(a_storm_of_memory_tables_at_full_traffic)
 		fake_mem_table(&bed.front);
 		if (i % 50 == 0)
 			assert_true(keep_busy(&bed, 10));
+	}
+	assert_true(bed.connected);
+	bed_close(&bed);
+}
+
+TEST(a_storm_of_memory_slots_at_full_traffic)
+{
+	struct vhost_user_mem_slot slot = {
+		.region = {.gpa = 1ull << 40, .size = 0x1000, .uaddr = 1ull << 40}};
+	struct bed bed;
+
+	bed_open(&bed);
+	front_starts(&bed);
+	fake_u64(&bed.front, VHOST_USER_SET_PROTOCOL_FEATURES,
+		1ull << VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS | 1ull << VHOST_USER_PROTOCOL_F_REPLY_ACK);
+	for (int i = 0; i < 500; i++) {
+		uint32_t request = i % 2 ? VHOST_USER_REM_MEM_REG : VHOST_USER_ADD_MEM_REG;
+
+		offer_all(&bed);
+		assert_int_equal(
+			fake_acked(&bed.front, request, &slot, sizeof(slot), &bed.front.memfd, 1), 0);
+		if (i % 50 == 0)
+			assert_true(keep_busy(&bed, 10));
+	}
+	bed_close(&bed);
+}
+
+/* The thread calls over a socket that changes under it, is never read, and is closed. */
+TEST(a_storm_of_request_channels_at_full_traffic)
+{
+	struct bed bed;
+
+	bed_open(&bed);
+	fake_negotiate(&bed.front, FEATURES,
+		1ull << VHOST_USER_PROTOCOL_F_INBAND_NOTIFICATIONS |
+			1ull << VHOST_USER_PROTOCOL_F_BACKEND_REQ | 1ull << VHOST_USER_PROTOCOL_F_REPLY_ACK);
+	for (uint32_t i = 0; i < N_RINGS; i++) {
+		fake_ring_reset(&bed.front, i, 0);
+		fake_ring_start(&bed.front, i, 0, -1);
+	}
+	for (int i = 0; i < 500; i++) {
+		int ends[2];
+
+		assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+		offer_all(&bed);
+		assert_int_equal(
+			fake_acked(&bed.front, VHOST_USER_SET_BACKEND_REQ_FD, NULL, 0, &ends[0], 1), 0);
+		vhost_backend_check_rings(bed.backend);
+		close(ends[0]);
+		if (i % 50 == 0)
+			assert_true(keep_busy(&bed, 10));
+		close(ends[1]);
+		fake_turns(bed.loop);
 	}
 	assert_true(bed.connected);
 	bed_close(&bed);
@@ -276,7 +339,78 @@ TEST(memory_that_is_cut_at_full_traffic)
 	bed_close(&bed);
 }
 
-TESTS(cmocka_unit_test(a_storm_of_memory_tables_at_full_traffic),
+/* Any descriptor: within buffers of its own, beyond memory, in a table of more such, with whatever flags. */
+static struct vring_packed_desc some_desc(struct random *r, uint64_t buffers)
+{
+	struct vring_packed_desc d = {
+		.addr = buffers + random_below(r, 0x8000),
+		.len = random_below(r, 5000),
+		.id = (uint16_t)random_u64(r),
+		.flags = (uint16_t)random_u64(r) &
+			 (VRING_DESC_F_NEXT | VRING_DESC_F_WRITE | 1u << 7 | 1u << 15),
+	};
+
+	switch (random_below(r, 100)) {
+	case 0:
+		d.addr = random_u64(r);
+		break;
+	case 1:
+		d.flags |= VRING_DESC_F_INDIRECT;
+		d.addr = fake_ring_gpa(0);
+		d.len = 16 * random_below(r, 16);
+		break;
+	default:
+		break;
+	}
+	return d;
+}
+
+/* Half a descriptor at a time, in the middle of whatever the thread does with it. */
+static void scribble(struct bed *bed, struct random *r)
+{
+	uint64_t buffers = FAKE_GPA + FAKE_RINGS * FAKE_RING_LEN;
+	uint64_t *words = (uint64_t *)(void *)fake_at(&bed->front, fake_ring_gpa(0));
+
+	for (int i = 0; i < 200; i++) {
+		struct vring_packed_desc d = some_desc(r, buffers);
+		uint32_t half = random_below(r, 2), slot = random_below(r, FAKE_RING_SIZE);
+		uint64_t word;
+
+		memcpy(&word, (uint8_t *)&d + 8 * half, sizeof(word));
+		__atomic_store_n(&words[2 * slot + half], word, __ATOMIC_RELAXED);
+	}
+}
+
+TEST(a_packed_ring_that_changes_while_it_is_read)
+{
+	uint64_t served;
+	struct random r;
+	struct bed bed;
+
+	random_init(&r, 1);
+	bed_open(&bed);
+	fake_negotiate(&bed.front, FEATURES | PACKED, 0xb);
+	fake_ring_start(&bed.front, 0, 0, -1);
+	served = __atomic_load_n(&bed.served, __ATOMIC_RELAXED);
+	for (int life = 0; life < 2000; life++) {
+		for (int i = 0; i < 5; i++) {
+			scribble(&bed, &r);
+			sched_yield();
+		}
+		/* by then it is broken, as a rule */
+		fake_state(&bed.front, VHOST_USER_SET_VRING_BASE, 0, fake_get_base(&bed.front, 0));
+		fake_ring_fd(&bed.front, VHOST_USER_SET_VRING_KICK, 0, -1);
+		assert_non_null(bed.rings[0]);
+	}
+	assert_true(__atomic_load_n(&bed.served, __ATOMIC_RELAXED) > served);
+	assert_true(bed.connected);
+	bed_close(&bed);
+}
+
+TESTS(cmocka_unit_test(a_packed_ring_that_changes_while_it_is_read),
+	cmocka_unit_test(a_storm_of_memory_tables_at_full_traffic),
+	cmocka_unit_test(a_storm_of_memory_slots_at_full_traffic),
+	cmocka_unit_test(a_storm_of_request_channels_at_full_traffic),
 	cmocka_unit_test(a_storm_of_every_live_change_at_full_traffic),
 	cmocka_unit_test(stops_and_starts_at_full_traffic),
 	cmocka_unit_test(a_front_end_that_dies_at_full_traffic),

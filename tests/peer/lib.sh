@@ -4,16 +4,20 @@
 # lib - the switch, and what the peer tests ask of guests that it connects. In the run directory:
 #   switch         the daemon's name as a process, startup its command file, api its control socket
 #   port0, port1…  the vhost-user sockets; port N is VirtualEthernet0/0/N
+#
+# What a test measured it prints as a line of its own, see result(). Everything else is for people.
 # shellcheck source=tests/guest/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../guest/lib.sh"
 
-# startup_write PORTS [ROLE]: that many ports in bridge domain 1; ROLE of ginneld's side of the sockets;
-# $port_options are added to each
+# startup_write PORTS [ROLE]...: that many ports in bridge domain 1; ROLE of ginneld's side of each socket, server or
+# client, the last one of all that follow; $port_options are added to each
 startup_write() {
-	local port role=${2:-server}
-	[ "$role" = server ] || role=
-	for ((port = 0; port < $1; port++)); do
-		echo "create vhost-user socket $run/port$port${role:+ $role} ${port_options:-}"
+	local port ports=$1 role=server
+	shift
+	for ((port = 0; port < ports; port++)); do
+		role=${1:-$role}
+		[ $# = 0 ] || shift
+		echo "create vhost-user socket $run/port$port ${role/client/} ${port_options:-}"
 		echo "set interface state VirtualEthernet0/0/$port up"
 		echo "set interface l2 bridge VirtualEthernet0/0/$port 1"
 	done >"$run/startup"
@@ -32,7 +36,7 @@ switch_answers() {
 	ginnel show version >/dev/null 2>&1
 }
 
-# switch_start PORTS [ROLE]
+# switch_start PORTS [ROLE]...
 switch_start() {
 	startup_write "$@"
 	switch_begin
@@ -64,6 +68,18 @@ expect() {
 	test "$2" "$3" "$4" || fail "$1: $2, expected $3 $4"
 }
 
+# result WHAT VALUE UNIT: prints "RESULT TEST/WHAT VALUE UNIT", which a report can take apart at its blanks. TEST is the
+# script's name; WHAT has lower-case letters, digits, and dashes or slashes between, and comes once in a run; VALUE is a
+# decimal number; UNIT is one word, e.g. ms, packets, MB/s.
+result() {
+	echo "RESULT $(basename "$0")/$1 $2 $3"
+}
+
+# median NUMBER...
+median() {
+	printf '%s\n' "$@" | sort -n | sed -n "$((($# + 1) / 2))p"
+}
+
 # --- between guests ---
 
 # guest_at NAME PORT [OPTION VALUE]...: a guest at that port, 10.0.0.PORT+1
@@ -86,6 +102,22 @@ ping_all() {
 	said=$(guest_run "$1" "ping -c 10 -i 0.05 -W 5 -s ${3:-56} $2") || fail "ping $1 to $2, ${3:-56} bytes: $said"
 	[[ $said = *"10 packets received"* ]] || fail "ping $1 to $2, ${3:-56} bytes: $said"
 	echo "ping $1 to $2, ${3:-56} bytes: $(tail -n 1 <<<"$said")"
+}
+
+# echoes_start FROM IP: FROM asks every 10 ms and notes when each answer came
+echoes_start() {
+	guest_run "$1" "ping -i 0.01 $2 | while read -r line; do
+			read -r up idle </proc/uptime
+			case \$line in *from*) echo \$up ;; esac
+		done >/tmp/echoes &"
+}
+
+# echoes_end FROM: prints the longest time without an answer, in ms
+echoes_end() {
+	guest_run "$1" "killall ping
+		cut -d' ' -f1 /proc/uptime >>/tmp/echoes
+		awk 'NR > 1 && \$1 - last > gap { gap = \$1 - last } { last = \$1 } END { print int(gap * 1000 + 0.5) }' \
+			/tmp/echoes"
 }
 
 # file_offer GUEST MIB: makes a file of noise and serves it over HTTP; its checksum

@@ -84,3 +84,18 @@ const char *vhost_protocol_feature_name(unsigned bit)
 {
 	return NULL;
 }
+
+json_t *vhost_backend_save(struct vhost_backend *b, struct parcel *parcel)
+{
+	return json_null();
+}
+
+void vhost_backend_resume(struct vhost_backend *b)
+{
+}
+
+int vhost_backend_restore(struct vhost_backend **out, struct loop *loop,
+	const struct vhost_backend_config *config, const json_t *state, struct parcel *parcel)
+{
+	return -EOPNOTSUPP;
+}

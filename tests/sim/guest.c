@@ -4,6 +4,7 @@
 #include "base/check.h"
 #include "guest_packed.h"
 #include "base/test.h"
+#include "port/vhost_port.h"
 
 #include <linux/virtio_config.h>
 #include <linux/virtio_ring.h>
@@ -90,7 +91,7 @@ void guest_set_features(struct guest *g, uint64_t features)
 {
 	ASSERT(!g->backend && guest_outstanding(g, GUEST_RX) == 0 && guest_outstanding(g, GUEST_TX) == 0);
 	take_features(g, features);
-	for (uint32_t i = 0; i < GUEST_QUEUES; i++)
+	for (uint32_t i = 0; i < g->n_queues; i++)
 		g->bases[i] = queue_reset(g, &g->queues[i], 0);
 }
 
@@ -107,9 +108,13 @@ void guest_create(struct guest *g, const struct guest_config *config)
 	take_features(g, config->features);
 	size = config->size ? config->size : default_size(g);
 	g->next_gpa = PAGE; /* nothing lies at address 0 */
-	for (uint32_t i = 0; i < GUEST_QUEUES; i++)
+	g->n_queues = 2u * (config->pairs ? config->pairs : 1u);
+	if (config->ctrl)
+		g->ctrl = g->n_queues++;
+	ASSERT(g->n_queues <= GUEST_QUEUES_MAX);
+	for (uint32_t i = 0; i < g->n_queues; i++)
 		queue_place(g, &g->queues[i], size);
-	for (uint32_t i = 0; i < GUEST_QUEUES; i++)
+	for (uint32_t i = 0; i < g->n_queues; i++)
 		queue_init(g, &g->queues[i]);
 	g->mem_len = g->next_gpa;
 	g->memfd = memfd_create("guest", MFD_CLOEXEC);
@@ -121,14 +126,14 @@ void guest_create(struct guest *g, const struct guest_config *config)
 	}
 	g->mem = mmap(NULL, g->mem_len, PROT_READ | PROT_WRITE, MAP_SHARED, g->memfd, 0);
 	assert_true(g->mem != MAP_FAILED);
-	for (uint32_t i = 0; i < GUEST_QUEUES; i++)
+	for (uint32_t i = 0; i < g->n_queues; i++)
 		g->bases[i] = queue_reset(g, &g->queues[i], config->start);
 }
 
 void guest_destroy(struct guest *g)
 {
 	guest_disconnect(g);
-	for (uint32_t i = 0; i < GUEST_QUEUES; i++) {
+	for (uint32_t i = 0; i < g->n_queues; i++) {
 		close(g->queues[i].kick_fd);
 		close(g->queues[i].call_fd);
 		close(g->queues[i].err_fd);
@@ -156,6 +161,14 @@ static void guest_map_for_switch(struct guest *g)
 	assert_int_equal(gmem_create(&g->gmem, specs, ARRAY_LEN(specs), why, sizeof(why)), 0);
 }
 
+/* Behind all rings that the driver knows of: with MQ it was told how many pairs the device has. */
+static uint32_t ring_of(const struct guest *g, uint32_t queue)
+{
+	if (!g->ctrl || queue != g->ctrl)
+		return queue;
+	return g->features & FEATURE(VIRTIO_NET_F_MQ) ? VHOST_PORT_RINGS - 1 : 2;
+}
+
 static void ring_start(struct guest *g, uint32_t idx)
 {
 	struct guest_queue *q = &g->queues[idx];
@@ -173,7 +186,7 @@ static void ring_start(struct guest *g, uint32_t idx)
 		.err = bell_eventfd(q->err_fd),
 	};
 
-	ring->idx = (uint16_t)idx;
+	ring->idx = (uint16_t)ring_of(g, idx);
 	ring->kick_fd = q->kick_fd;
 	ring->enabled = true;
 	assert_int_equal(virtq_start(&ring->vq, g->gmem, &setup, &why), 0);
@@ -189,7 +202,7 @@ void guest_connect(struct guest *g, struct vhost_backend *b)
 	g->backend = b;
 	guest_map_for_switch(g);
 	engine_connect(b, g->features);
-	for (uint32_t i = 0; i < GUEST_QUEUES; i++)
+	for (uint32_t i = 0; i < g->n_queues; i++)
 		ring_start(g, i);
 }
 
@@ -199,7 +212,7 @@ void guest_disconnect(struct guest *g)
 		return;
 	engine_disconnect(g->backend);
 	g->backend = NULL;
-	for (uint32_t i = 0; i < GUEST_QUEUES; i++)
+	for (uint32_t i = 0; i < g->n_queues; i++)
 		g->bases[i] = virtq_stop(&g->rings[i].vq);
 	gmem_destroy(g->gmem);
 	g->gmem = NULL;
@@ -209,7 +222,7 @@ void guest_enable(struct guest *g, uint32_t queue, bool enabled)
 {
 	struct vhost_ring *ring = &g->rings[queue];
 
-	engine_unpublish(g->backend, queue);
+	engine_unpublish(g->backend, ring->idx);
 	ring->enabled = enabled;
 	engine_publish(g->backend, ring);
 }
@@ -256,8 +269,7 @@ static void desc_set(struct vring_desc *d, uint64_t gpa, uint32_t len, uint16_t 
 }
 
 /* Writes the pieces as descriptors: into the queue's table, or into a table of their own. */
-static void chain_describe(
-	struct guest *g, struct guest_queue *q, uint16_t head, bool writable, bool indirect)
+static void chain_describe(struct guest *g, struct guest_queue *q, uint16_t head, bool indirect)
 {
 	struct guest_chain *c = &q->chains[head];
 	uint64_t table_gpa = q->tables_gpa + (uint64_t)head * GUEST_TABLE_LEN;
@@ -269,21 +281,23 @@ static void chain_describe(
 		uint16_t next = last ? 0 : indirect ? (uint16_t)(i + 1) : c->desc[i + 1];
 
 		desc_set(&table[at], c->gpa[i], c->len[i],
-			(writable ? VRING_DESC_F_WRITE : 0) | (last ? 0 : VRING_DESC_F_NEXT), next);
+			(i < c->n_read ? 0 : VRING_DESC_F_WRITE) | (last ? 0 : VRING_DESC_F_NEXT), next);
 	}
 	if (indirect)
 		desc_set(
 			&q->desc[head], table_gpa, c->n * (uint32_t)sizeof(*table), VRING_DESC_F_INDIRECT, 0);
 }
 
-static void chain_offer(struct guest *g, struct guest_queue *q, uint16_t head, bool writable, bool indirect)
+/* The device reads n_read pieces and writes the others. */
+static void chain_offer(struct guest *g, struct guest_queue *q, uint16_t head, uint32_t n_read, bool indirect)
 {
+	q->chains[head].n_read = n_read;
 	q->posted++;
 	if (q->is_packed) {
-		packed_offer(g, q, head, writable, indirect);
+		packed_offer(g, q, head, indirect);
 		return;
 	}
-	chain_describe(g, q, head, writable, indirect);
+	chain_describe(g, q, head, indirect);
 	__atomic_store_n(&q->avail->ring[q->next_avail++ & (q->size - 1)], head, __ATOMIC_RELAXED);
 }
 
@@ -359,24 +373,34 @@ static void chain_read(struct guest *g, const struct guest_chain *c, uint8_t *to
 	}
 }
 
-bool guest_post(struct guest *g, const struct guest_layout *layout)
+static bool post_on(struct guest *g, uint32_t queue, const struct guest_layout *layout)
 {
-	struct guest_queue *q = &g->queues[GUEST_RX];
+	struct guest_queue *q = &g->queues[queue];
 	int head = chain_take(g, q, layout);
 
 	if (head < 0)
 		return false;
-	chain_offer(g, q, (uint16_t)head, true, layout->indirect);
+	chain_offer(g, q, (uint16_t)head, 0, layout->indirect);
 	return true;
+}
+
+bool guest_post(struct guest *g, const struct guest_layout *layout)
+{
+	return post_on(g, GUEST_RX, layout);
 }
 
 void guest_post_n(struct guest *g, uint32_t n, uint32_t len)
 {
+	guest_post_n_on(g, GUEST_RX, n, len);
+}
+
+void guest_post_n_on(struct guest *g, uint32_t queue, uint32_t n, uint32_t len)
+{
 	const struct guest_layout layout = guest_layout_one(len);
 
 	for (uint32_t i = 0; i < n; i++)
-		assert_true(guest_post(g, &layout));
-	guest_kick(g, GUEST_RX);
+		assert_true(post_on(g, queue, &layout));
+	guest_kick(g, queue);
 }
 
 bool guest_send(struct guest *g, const struct virtio_net_hdr *hdr, const uint8_t *frame, uint32_t len,
@@ -395,7 +419,7 @@ bool guest_send(struct guest *g, const struct virtio_net_hdr *hdr, const uint8_t
 		all.hdr = *hdr;
 	chain_write(g, c, 0, &all, g->hdr_len);
 	chain_write(g, c, g->hdr_len, frame, len);
-	chain_offer(g, q, (uint16_t)head, false, layout->indirect);
+	chain_offer(g, q, (uint16_t)head, layout->n, layout->indirect);
 	return true;
 }
 
@@ -500,24 +524,25 @@ static bool used_next(struct guest_queue *q, struct vring_used_elem *out)
 }
 
 /* Adds a used buffer's bytes to a frame's, header included. */
-static uint32_t take_buffer(struct guest *g, const struct vring_used_elem *e, uint8_t *to, uint32_t room)
+static uint32_t take_buffer(
+	struct guest *g, uint32_t queue, const struct vring_used_elem *e, uint8_t *to, uint32_t room)
 {
-	struct guest_chain *c = chain_return(g, &g->queues[GUEST_RX], e->id);
+	struct guest_chain *c = chain_return(g, &g->queues[queue], e->id);
 
 	assert_true(e->len <= room);
 	chain_read(g, c, to, e->len);
 	return e->len;
 }
 
-bool guest_receive(struct guest *g, struct guest_frame *out)
+bool guest_receive_on(struct guest *g, uint32_t queue, struct guest_frame *out)
 {
 	static uint8_t bytes[GUEST_BUFFER_MAX];
 	struct vring_used_elem e;
 	uint32_t len;
 
-	if (!used_next(&g->queues[GUEST_RX], &e))
+	if (!used_next(&g->queues[queue], &e))
 		return false;
-	len = take_buffer(g, &e, bytes, sizeof(bytes));
+	len = take_buffer(g, queue, &e, bytes, sizeof(bytes));
 	assert_true(len >= g->hdr_len);
 	memset(&out->hdr, 0, sizeof(out->hdr));
 	memcpy(&out->hdr, bytes, g->hdr_len);
@@ -525,8 +550,8 @@ bool guest_receive(struct guest *g, struct guest_frame *out)
 	if (g->features & FEATURE(VIRTIO_NET_F_MRG_RXBUF)) {
 		assert_true(out->hdr.num_buffers >= 1);
 		for (; out->n_buffers < out->hdr.num_buffers; out->n_buffers++) {
-			assert_true(used_next(&g->queues[GUEST_RX], &e)); /* published together */
-			len += take_buffer(g, &e, bytes + len, (uint32_t)sizeof(bytes) - len);
+			assert_true(used_next(&g->queues[queue], &e)); /* published together */
+			len += take_buffer(g, queue, &e, bytes + len, (uint32_t)sizeof(bytes) - len);
 		}
 	} else if (g->hdr_len == sizeof(out->hdr)) {
 		assert_int_equal(out->hdr.num_buffers, 1);
@@ -534,6 +559,11 @@ bool guest_receive(struct guest *g, struct guest_frame *out)
 	out->len = len - g->hdr_len;
 	memcpy(out->bytes, bytes + g->hdr_len, out->len);
 	return true;
+}
+
+bool guest_receive(struct guest *g, struct guest_frame *out)
+{
+	return guest_receive_on(g, GUEST_RX, out);
 }
 
 uint32_t guest_reap(struct guest *g)
@@ -554,6 +584,33 @@ uint32_t guest_outstanding(const struct guest *g, uint32_t queue)
 	return (uint32_t)(g->queues[queue].posted - g->queues[queue].returned);
 }
 
+/* --- control --- */
+
+bool guest_ask(struct guest *g, const uint8_t *bytes, uint32_t len, const struct guest_layout *layout)
+{
+	struct guest_queue *q = &g->queues[g->ctrl];
+	int head = chain_take(g, q, layout);
+
+	if (head < 0)
+		return false;
+	chain_write(g, &q->chains[head], 0, bytes, len);
+	chain_offer(g, q, (uint16_t)head, layout->no_answer ? layout->n : layout->n - 1, layout->indirect);
+	return true;
+}
+
+int guest_answer(struct guest *g)
+{
+	struct guest_queue *q = &g->queues[g->ctrl];
+	struct vring_used_elem e;
+	struct guest_chain *c;
+
+	if (!used_next(q, &e))
+		return -1;
+	c = chain_return(g, q, e.id);
+	assert_true(e.len <= 1);
+	return e.len == 1 ? *(const uint8_t *)guest_at(g, c->gpa[c->n - 1]) : -2;
+}
+
 /* --- misbehaviour --- */
 
 void guest_raw_avail_idx(struct guest *g, uint32_t queue, uint16_t idx)
@@ -567,4 +624,9 @@ void guest_raw_offer(struct guest *g, uint32_t queue, uint16_t head)
 
 	q->avail->ring[q->next_avail++ & (q->size - 1)] = head;
 	guest_raw_avail_idx(g, queue, q->next_avail);
+}
+
+void guest_raw_slots(struct guest *g, uint32_t queue, const struct vring_packed_desc *d, uint32_t n)
+{
+	packed_raw(&g->queues[queue], d, n);
 }

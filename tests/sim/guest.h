@@ -4,6 +4,7 @@
  *descriptors, avail and used rings, frames. The device's side is the product's.
  *
  *	ring 0: the guest posts buffers and receives        ring 1: it sends
+ *	with more pairs: ring 2, ring 3 likewise, ...       behind them, if asked for: the control queue
  *
  * Its memory is a memfd that is mapped twice, once by the guest and once, through gmem, by the switch. It is
  *told as two regions that lie side by side for the guest but not for the switch; buffers may lie across the
@@ -27,7 +28,9 @@
 
 #define GUEST_RX         0
 #define GUEST_TX         1
-#define GUEST_QUEUES     2
+#define GUEST_QUEUES     2 /* of the first pair */
+#define GUEST_PAIRS_MAX  4
+#define GUEST_QUEUES_MAX (2 * GUEST_PAIRS_MAX + 1)
 #define GUEST_SIZE_MAX   256
 #define GUEST_PIECES_MAX 64
 /* Header, frame, gaps. */
@@ -43,6 +46,8 @@ struct guest_config {
 	uint64_t features; /* what the driver negotiates */
 	uint16_t size;     /* of each ring, of a split one a power of two; 0: 256, or packed an odd size */
 	uint16_t start;    /* where the ring indexes begin */
+	uint16_t pairs;    /* 0: 1 */
+	bool ctrl;         /* the front-end leaves the control queue to the switch */
 	bool logged;       /* the switch says what it writes: a bit per page in guest.log */
 };
 
@@ -51,11 +56,13 @@ struct guest_layout {
 	uint32_t n;
 	uint32_t lens[GUEST_PIECES_MAX];
 	bool indirect;
+	bool no_answer; /* guest_ask(): the device could not write one */
 };
 
 struct guest_chain {
 	bool posted;
-	uint32_t n; /* pieces */
+	uint32_t n;      /* pieces */
+	uint32_t n_read; /* of them, that the device reads; then those that it writes */
 	uint64_t gpa[GUEST_PIECES_MAX];
 	uint32_t len[GUEST_PIECES_MAX];
 	uint32_t n_desc;
@@ -102,12 +109,14 @@ struct guest {
 	int memfd;
 	uint8_t *mem;
 	uint64_t mem_len, next_gpa;
-	struct guest_queue queues[GUEST_QUEUES];
+	uint32_t n_queues;
+	uint32_t ctrl; /* which of them is the control queue; 0: none */
+	struct guest_queue queues[GUEST_QUEUES_MAX];
 	/* the switch's side */
 	struct vhost_backend *backend; /* NULL: not connected */
 	struct gmem *gmem;
-	struct vhost_ring rings[GUEST_QUEUES];
-	uint32_t bases[GUEST_QUEUES]; /* of rings that do not run */
+	struct vhost_ring rings[GUEST_QUEUES_MAX];
+	uint32_t bases[GUEST_QUEUES_MAX]; /* of rings that do not run */
 	struct dirty_log log;
 };
 
@@ -147,6 +156,7 @@ struct guest_layout guest_layout_even(uint32_t len, uint32_t n);
 bool guest_post(struct guest *g, const struct guest_layout *layout);
 /* n buffers of one piece of len bytes each. */
 void guest_post_n(struct guest *g, uint32_t n, uint32_t len);
+void guest_post_n_on(struct guest *g, uint32_t queue, uint32_t n, uint32_t len);
 /* Sends a frame over pieces that hold at least header and frame. NULL: a header of zeros. False: no
  * descriptors. */
 bool guest_send(struct guest *g, const struct virtio_net_hdr *hdr, const uint8_t *frame, uint32_t len,
@@ -156,6 +166,12 @@ void guest_kick(struct guest *g, uint32_t queue);
 
 /* The next received frame. False: there is none. */
 bool guest_receive(struct guest *g, struct guest_frame *out);
+bool guest_receive_on(struct guest *g, uint32_t queue, struct guest_frame *out);
+
+/* Asks over the control queue: bytes in the pieces of layout, of which the last is for the answer. False: no room. */
+bool guest_ask(struct guest *g, const uint8_t *bytes, uint32_t len, const struct guest_layout *layout);
+/* The next answer, 1 byte, or -1: there is none. A request that was given back without one: -2. */
+int guest_answer(struct guest *g);
 /* Takes back the buffers of sent frames. Returns how many. */
 uint32_t guest_reap(struct guest *g);
 /* Chains that the device still has. */
@@ -169,7 +185,9 @@ uint64_t guest_errors(struct guest *g, uint32_t queue);
 
 /* Misbehaviour: what a driver must not do. */
 void guest_raw_avail_idx(struct guest *g, uint32_t queue, uint16_t idx);
-/* Offers head, whatever its descriptors are. */
+/* Writes n descriptors into a packed ring; AVAIL and USED are added. The driver's books know nothing of them. */
+void guest_raw_slots(struct guest *g, uint32_t queue, const struct vring_packed_desc *d, uint32_t n);
+/* Offers head of a split ring, whatever its descriptors are. */
 void guest_raw_offer(struct guest *g, uint32_t queue, uint16_t head);
 
 #endif

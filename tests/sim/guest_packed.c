@@ -59,8 +59,13 @@ uint32_t packed_base(const struct guest_queue *q)
 	return off_wrap(&q->packed.used) | (uint32_t)off_wrap(&q->packed.used) << 16;
 }
 
+static uint16_t write_flag(const struct guest_chain *c, uint32_t i)
+{
+	return i < c->n_read ? 0 : VRING_DESC_F_WRITE;
+}
+
 /* An indirect table has neither ids nor flags but WRITE; noise in what the device must ignore. */
-static void write_table(struct guest *g, const struct guest_chain *c, uint64_t table_gpa, uint16_t flags)
+static void write_table(struct guest *g, const struct guest_chain *c, uint64_t table_gpa)
 {
 	struct vring_packed_desc *table = guest_at(g, table_gpa);
 
@@ -68,7 +73,7 @@ static void write_table(struct guest *g, const struct guest_chain *c, uint64_t t
 		table[i] = (struct vring_packed_desc){.addr = c->gpa[i],
 			.len = c->len[i],
 			.id = 0xdead,
-			.flags = flags | VRING_DESC_F_NEXT | AVAIL};
+			.flags = write_flag(c, i) | VRING_DESC_F_NEXT | AVAIL};
 }
 
 /* The first slot since the last publish gets its flags last: the device looks at nothing behind it. */
@@ -91,14 +96,13 @@ static void put_slot(struct guest_queue *q, const struct vring_packed_desc *d)
 	advance(q, &p->next, 1);
 }
 
-void packed_offer(struct guest *g, struct guest_queue *q, uint16_t id, bool writable, bool indirect)
+void packed_offer(struct guest *g, struct guest_queue *q, uint16_t id, bool indirect)
 {
 	const struct guest_chain *c = &q->chains[id];
 	uint64_t table_gpa = q->tables_gpa + id * GUEST_TABLE_LEN;
-	uint16_t flags = writable ? VRING_DESC_F_WRITE : 0;
 
 	if (indirect) {
-		write_table(g, c, table_gpa, flags);
+		write_table(g, c, table_gpa);
 		put_slot(q, &(struct vring_packed_desc){.addr = table_gpa,
 				    .len = c->n * (uint32_t)sizeof(struct vring_packed_desc),
 				    .id = id,
@@ -112,8 +116,15 @@ void packed_offer(struct guest *g, struct guest_queue *q, uint16_t id, bool writ
 		put_slot(q, &(struct vring_packed_desc){.addr = c->gpa[i],
 				    .len = c->len[i],
 				    .id = last ? id : (uint16_t)(id + 0x4000),
-				    .flags = flags | (last ? 0 : VRING_DESC_F_NEXT)});
+				    .flags = write_flag(c, i) | (last ? 0 : VRING_DESC_F_NEXT)});
 	}
+}
+
+void packed_raw(struct guest_queue *q, const struct vring_packed_desc *d, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++)
+		put_slot(q, &d[i]);
+	packed_publish(q);
 }
 
 bool packed_publish(struct guest_queue *q)

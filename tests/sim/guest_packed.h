@@ -13,7 +13,9 @@ void packed_reset(struct guest *g, struct guest_queue *q, uint16_t start);
 uint32_t packed_base(const struct guest_queue *q);
 
 /* Writes the chain into the ring; the device sees it after packed_publish(). */
-void packed_offer(struct guest *g, struct guest_queue *q, uint16_t id, bool writable, bool indirect);
+void packed_offer(struct guest *g, struct guest_queue *q, uint16_t id, bool indirect);
+/* n descriptors as they are, but for AVAIL and USED, visible at once. */
+void packed_raw(struct guest_queue *q, const struct vring_packed_desc *d, uint32_t n);
 /* True: there was something to publish. */
 bool packed_publish(struct guest_queue *q);
 /* Does the device want a kick for what was published last? */

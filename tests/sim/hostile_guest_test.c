@@ -11,14 +11,24 @@ static uint8_t frame[PKT_LEN_MAX];
 static struct random r;
 
 /* Guest 0 misbehaves, 1 and 2 do not. */
-static void begin(void)
+static void begin_with(uint64_t ring)
 {
 	random_init(&r, 1);
 	sim_init(&sim, 3);
-	sim_guests(&sim, SIM_RING_FEATURES | SIM_CSUM_FEATURES | SIM_TSO_FEATURES);
+	sim_guests(&sim, SIM_RING_FEATURES | SIM_CSUM_FEATURES | SIM_TSO_FEATURES | ring);
 	sim_learn(&sim);
 	for (uint32_t i = 0; i < 3; i++)
 		guest_post_n(&sim.guest[i], 8, 2000);
+}
+
+static void begin(void)
+{
+	begin_with(0);
+}
+
+static void begin_packed(void)
+{
+	begin_with(FEATURE(VIRTIO_F_RING_PACKED));
 }
 
 static void send_one(uint32_t from, uint32_t to)
@@ -114,6 +124,62 @@ TEST(descriptors_that_lead_nowhere_break_the_ring)
 		expect_broken(GUEST_TX, cases[i].error);
 		sim_fini(&sim);
 	}
+}
+
+TEST(packed_descriptors_that_lead_nowhere_break_the_ring)
+{
+	static const struct {
+		struct vring_packed_desc desc[2];
+		enum virtq_error error;
+	} cases[] = {
+		{{{.addr = 1ull << 40, .len = 100}}, VIRTQ_ADDRESS},
+		{{{.addr = UINT64_MAX - 50, .len = 100}}, VIRTQ_ADDRESS},
+		{{{.addr = 4096, .len = UINT32_MAX}}, VIRTQ_ADDRESS},
+		{{{.addr = 4096, .len = 1, .flags = VRING_DESC_F_NEXT}, {.addr = 1ull << 40, .len = 1}},
+			VIRTQ_ADDRESS},
+		{{{.addr = 4096, .len = 1, .flags = VRING_DESC_F_NEXT | VRING_DESC_F_WRITE},
+			 {.addr = 4096, .len = 1}},
+			VIRTQ_DIRECTION},
+		{{{.addr = 4096, .len = 17, .flags = VRING_DESC_F_INDIRECT}}, VIRTQ_INDIRECT_TABLE},
+		{{{.addr = 4096, .len = 0, .flags = VRING_DESC_F_INDIRECT}}, VIRTQ_INDIRECT_TABLE},
+		{{{.addr = 1ull << 40, .len = 32, .flags = VRING_DESC_F_INDIRECT}}, VIRTQ_ADDRESS},
+		{{{.addr = 4096, .len = 1, .flags = VRING_DESC_F_NEXT},
+			 {.addr = 4096, .len = 16, .flags = VRING_DESC_F_INDIRECT}},
+			VIRTQ_INDIRECT_TABLE},
+	};
+
+	for (uint32_t i = 0; i < ARRAY_LEN(cases); i++) {
+		begin_packed();
+		guest_raw_slots(&sim.guest[0], GUEST_TX, cases[i].desc, 2);
+		expect_broken(GUEST_TX, cases[i].error);
+		sim_fini(&sim);
+	}
+}
+
+TEST(a_packed_chain_all_round_breaks_the_ring)
+{
+	const struct vring_packed_desc d = {.addr = 4096, .len = 1, .flags = VRING_DESC_F_NEXT};
+
+	begin_packed();
+	for (uint32_t i = 0; i < sim.guest[0].queues[GUEST_TX].size; i++)
+		guest_raw_slots(&sim.guest[0], GUEST_TX, &d, 1);
+	expect_broken(GUEST_TX, VIRTQ_CHAIN_LOOP);
+	sim_fini(&sim);
+}
+
+/* The driver's wish for calls may be anything; the ring goes on. */
+TEST(nonsense_in_the_drivers_event_area_does_no_harm)
+{
+	static const struct vring_packed_desc_event events[] = {
+		{0xffff, 2}, {0x7fff, 2}, {0, 3}, {5, 0xffff}};
+
+	begin_packed();
+	for (uint32_t i = 0; i < ARRAY_LEN(events); i++) {
+		*sim.guest[1].queues[GUEST_TX].packed.driver_event = events[i];
+		*sim.guest[2].queues[GUEST_RX].packed.driver_event = events[i];
+		others_go_on();
+	}
+	sim_fini(&sim);
 }
 
 /* Several buffers are taken for one frame, and the last turns out to be rotten. */
@@ -234,6 +300,31 @@ TEST(headers_that_contradict_the_frame_are_dropped)
 	sim_fini(&sim);
 }
 
+TEST(a_packed_chain_of_more_pieces_than_a_frame_needs_is_given_back_unseen)
+{
+	struct guest *g = &sim.guest[0];
+	const struct vring_packed_desc *slots;
+	struct vring_packed_desc *table,
+		d[2] = {{.len = 1024 * 16, .id = 0x1234, .flags = VRING_DESC_F_INDIRECT},
+			{.addr = 4096, .len = 5}};
+
+	begin_packed();
+	slots = g->queues[GUEST_TX].packed.slots;
+	d[0].addr = g->queues[GUEST_TX].slabs_gpa;
+	table = guest_at(g, d[0].addr);
+	for (uint32_t i = 0; i < 1024; i++) /* each across the seam */
+		table[i] = (struct vring_packed_desc){
+			.addr = g->queues[GUEST_RX].slabs_gpa + 4096 - 8, .len = 16};
+	guest_raw_slots(g, GUEST_TX, d, 2);
+	sim_settle(&sim);
+	assert_int_equal(sim_drops(&sim, 0, DROP_RX_PIECES), 1);
+	assert_int_equal(sim_drops(&sim, 0, DROP_RX_HEADER), 1); /* the one behind it */
+	assert_int_equal(slots[1].id, 0x1234);                   /* slot 0 was sim_learn()'s */
+	assert_int_equal(slots[1].len, 0);
+	others_go_on();
+	sim_fini(&sim);
+}
+
 /* A table of its own may have more entries than the turn wants to hold. */
 TEST(a_chain_of_more_pieces_than_a_frame_needs_is_given_back_unseen)
 {
@@ -324,15 +415,68 @@ TEST(a_turn_begins_where_the_one_before_ran_out_of_room)
 	sim_fini(&sim);
 }
 
-TESTS(cmocka_unit_test(a_turn_takes_no_more_monsters_than_frames),
+/* As begin(), with control queues. */
+static void begin_ctrl(void)
+{
+	const uint64_t features = SIM_RING_FEATURES | FEATURE(VIRTIO_NET_F_CTRL_VQ);
+
+	random_init(&r, 1);
+	sim_init(&sim, 3);
+	for (uint32_t i = 0; i < 3; i++)
+		sim_guest(&sim, i, &(struct guest_config){.features = features, .ctrl = true});
+	sim_learn(&sim);
+	for (uint32_t i = 0; i < 3; i++)
+		guest_post_n(&sim.guest[i], 8, 2000);
+}
+
+TEST(a_control_queue_that_breaks_leaves_the_others_alone)
+{
+	begin_ctrl();
+	guest_raw_offer(&sim.guest[0], sim.guest[0].ctrl, 999);
+	expect_broken(sim.guest[0].ctrl, VIRTQ_HEAD_RANGE);
+	send_one(0, 1);
+	sim_expect(&sim, 1, frame, 500);
+	send_one(1, 0);
+	sim_expect(&sim, 0, frame, 500);
+	sim_fini(&sim);
+}
+
+TEST(a_command_in_more_pieces_than_any_needs_is_given_back)
+{
+	struct guest_queue *q;
+
+	begin_ctrl();
+	q = &sim.guest[0].queues[sim.guest[0].ctrl];
+	for (uint16_t i = 0; i < 100; i++)
+		q->desc[i] = (struct vring_desc){.addr = q->slabs_gpa,
+			.len = 1,
+			.flags = i < 99 ? VRING_DESC_F_NEXT : VRING_DESC_F_WRITE,
+			.next = (uint16_t)(i + 1)};
+	guest_raw_offer(&sim.guest[0], sim.guest[0].ctrl, 0);
+	sim_turn(&sim);
+	assert_int_equal(q->used->idx, 1);
+	assert_int_equal(q->used->ring[0].len, 0);
+	assert_int_equal(sim.guest[0].rings[sim.guest[0].ctrl].vq.error, VIRTQ_OK);
+	assert_int_equal(sim.port[0]->ctrl.commands, 0);
+	others_go_on();
+	sim_fini(&sim);
+}
+
+TESTS(cmocka_unit_test(a_command_in_more_pieces_than_any_needs_is_given_back),
+	cmocka_unit_test(a_control_queue_that_breaks_leaves_the_others_alone),
+	cmocka_unit_test(a_turn_takes_no_more_monsters_than_frames),
 	cmocka_unit_test(a_receive_buffer_without_a_writable_byte_breaks_the_ring),
 	cmocka_unit_test(a_turn_begins_where_the_one_before_ran_out_of_room),
 	cmocka_unit_test(an_avail_index_that_jumps_breaks_the_ring),
 	cmocka_unit_test(a_head_beyond_the_table_breaks_the_ring),
 	cmocka_unit_test(descriptors_that_lead_nowhere_break_the_ring),
+	cmocka_unit_test(packed_descriptors_that_lead_nowhere_break_the_ring),
+	cmocka_unit_test(a_packed_chain_all_round_breaks_the_ring),
+	cmocka_unit_test(nonsense_in_the_drivers_event_area_does_no_harm),
 	cmocka_unit_test(a_ring_that_breaks_in_the_middle_of_a_frame_offers_nothing_more),
 	cmocka_unit_test(frames_that_are_none_are_dropped_and_given_back),
 	cmocka_unit_test(readable_pieces_of_a_receive_buffer_stay_untouched),
 	cmocka_unit_test(an_empty_chain_is_given_back),
 	cmocka_unit_test(headers_that_contradict_the_frame_are_dropped),
-	cmocka_unit_test(a_chain_of_more_pieces_than_a_frame_needs_is_given_back_unseen))
+	cmocka_unit_test(a_chain_of_more_pieces_than_a_frame_needs_is_given_back_unseen),
+	cmocka_unit_test(a_packed_chain_of_more_pieces_than_a_frame_needs_is_given_back_unseen))

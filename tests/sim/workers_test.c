@@ -11,6 +11,9 @@
 #define FRAMES      3000
 #define PATIENCE_NS (60 * NS_PER_S)
 #define NUMBER_AT   16
+#define CTRL_FEATURES                                                                                      \
+	(FEATURE(VIRTIO_NET_F_CTRL_VQ) | FEATURE(VIRTIO_NET_F_CTRL_RX) | FEATURE(VIRTIO_NET_F_CTRL_VLAN) | \
+		FEATURE(VIRTIO_NET_F_CTRL_MAC_ADDR))
 
 static struct sim sim;
 
@@ -74,6 +77,34 @@ static void drive_in(uint32_t i, struct peer *p)
 	}
 }
 
+/* Asks for this and that: all its frames are for it, so the filter comes and goes without loss. */
+static void drive_ctrl(uint32_t i, uint32_t round)
+{
+	static const uint8_t commands[][8] = {
+		{VIRTIO_NET_CTRL_RX, VIRTIO_NET_CTRL_RX_PROMISC, 0},
+		{VIRTIO_NET_CTRL_RX, VIRTIO_NET_CTRL_RX_PROMISC, 1},
+		{VIRTIO_NET_CTRL_MAC, VIRTIO_NET_CTRL_MAC_ADDR_SET, 0x52, 0x54, 0, 0, 0, 0},
+		{VIRTIO_NET_CTRL_VLAN, VIRTIO_NET_CTRL_VLAN_ADD, 1, 0},
+	};
+	const struct guest_layout layout = {.n = 2, .lens = {8, 1}};
+	struct guest *g = &sim.guest[i];
+	uint8_t bytes[8];
+	struct vnet_ctrl said;
+	int answer;
+
+	while ((answer = guest_answer(g)) >= 0)
+		assert_int_equal(answer, VIRTIO_NET_OK);
+	memcpy(bytes, commands[round % ARRAY_LEN(commands)], sizeof(bytes));
+	if (bytes[0] == VIRTIO_NET_CTRL_MAC)
+		bytes[7] = (uint8_t)i;
+	if (guest_ask(g, bytes, sizeof(bytes), &layout))
+		guest_kick(g, g->ctrl);
+	if (round % 16 == 0) {
+		vhost_ctrl_state(sim.port[i], &said);
+		assert_int_equal(said.refused, 0);
+	}
+}
+
 static bool all_home(const struct peer *peers)
 {
 	for (uint32_t i = 0; i < sim.n; i++)
@@ -82,29 +113,53 @@ static bool all_home(const struct peer *peers)
 	return true;
 }
 
-static void run(uint32_t n_guests, uint32_t n_workers, uint32_t reconnect_every)
+struct plan {
+	uint32_t guests, workers;
+	uint32_t reconnect_every, move_every; /* rounds; 0: never */
+	bool ctrl;
+};
+
+static void control_step(const struct plan *plan, uint32_t round)
+{
+	uint32_t i;
+
+	if (plan->reconnect_every && round % plan->reconnect_every == 0) {
+		i = round / plan->reconnect_every % plan->guests;
+		guest_disconnect(&sim.guest[i]);
+		sim_connect(&sim, i);
+	}
+	if (plan->move_every && round % plan->move_every == 0) {
+		i = round / plan->move_every;
+		assert_int_equal(
+			port_rx_place(&sim.port[i % plan->guests]->port, 0, i / plan->guests % plan->workers),
+			0);
+	}
+}
+
+static void run(const struct plan *plan)
 {
 	struct peer peers[SIM_PORTS] = {0};
 	uint64_t deadline_ns = clock_now_ns() + PATIENCE_NS;
 
-	sim_init_workers(&sim, n_guests, n_workers);
-	sim_guests(&sim, SIM_RING_FEATURES);
+	sim_init_workers(&sim, plan->guests, plan->workers);
+	for (uint32_t i = 0; i < sim.n; i++)
+		sim_guest(&sim, i,
+			&(struct guest_config){
+				.features = SIM_RING_FEATURES | (plan->ctrl ? CTRL_FEATURES : 0),
+				.ctrl = plan->ctrl});
 	for (uint32_t round = 1; !all_home(peers); round++) {
 		assert_true(clock_now_ns() < deadline_ns);
-		for (uint32_t i = 0; i < n_guests; i++) {
+		for (uint32_t i = 0; i < sim.n; i++) {
 			drive_out(i, &peers[i]);
 			drive_in(i, &peers[i]);
+			if (plan->ctrl)
+				drive_ctrl(i, round);
 		}
-		if (reconnect_every && round % reconnect_every == 0) {
-			uint32_t i = round / reconnect_every % n_guests;
-
-			guest_disconnect(&sim.guest[i]);
-			sim_connect(&sim, i);
-		}
+		control_step(plan, round);
 	}
-	for (uint32_t i = 0; i < n_guests; i++)
+	for (uint32_t i = 0; i < sim.n; i++)
 		guest_disconnect(&sim.guest[i]);
-	for (uint32_t i = 0; i < n_guests; i++) {
+	for (uint32_t i = 0; i < sim.n; i++) {
 		drive_in(i, &peers[i]);
 		assert_int_equal(sim_counters(&sim, i).rx_packets, FRAMES);
 		assert_int_equal(sim_counters(&sim, i).tx_packets, peers[i].received);
@@ -115,19 +170,33 @@ static void run(uint32_t n_guests, uint32_t n_workers, uint32_t reconnect_every)
 
 TEST(one_worker_moves_frames_between_two_guests)
 {
-	run(2, 1, 0);
+	run(&(struct plan){.guests = 2, .workers = 1});
 }
 
 TEST(workers_share_the_receive_rings_of_many_guests)
 {
-	run(4, 3, 0);
+	run(&(struct plan){.guests = 4, .workers = 3});
 }
 
 TEST(guests_come_and_go_under_traffic)
 {
-	run(4, 2, 7);
+	run(&(struct plan){.guests = 4, .workers = 2, .reconnect_every = 7});
 }
 
-TESTS(cmocka_unit_test(one_worker_moves_frames_between_two_guests),
+TEST(drivers_talk_over_their_control_queues_under_traffic)
+{
+	run(&(struct plan){.guests = 3, .workers = 2, .ctrl = true});
+	run(&(struct plan){.guests = 3, .workers = 2, .ctrl = true, .reconnect_every = 50});
+}
+
+TEST(queues_move_between_workers_under_traffic)
+{
+	run(&(struct plan){.guests = 4, .workers = 3, .move_every = 3});
+	run(&(struct plan){.guests = 3, .workers = 2, .ctrl = true, .reconnect_every = 50, .move_every = 7});
+}
+
+TESTS(cmocka_unit_test(queues_move_between_workers_under_traffic),
+	cmocka_unit_test(one_worker_moves_frames_between_two_guests),
 	cmocka_unit_test(workers_share_the_receive_rings_of_many_guests),
-	cmocka_unit_test(guests_come_and_go_under_traffic))
+	cmocka_unit_test(guests_come_and_go_under_traffic),
+	cmocka_unit_test(drivers_talk_over_their_control_queues_under_traffic))
