@@ -85,8 +85,12 @@ static void bed_close(struct bed *bed)
 static struct vhost_port *add(struct bed *bed, int32_t instance, uint64_t mask)
 {
 	char path[128];
-	struct vhost_port_config config = {
-		.path = path, .server = true, .mode = 0600, .feature_mask = mask, .instance = instance};
+	struct vhost_port_config config = {.path = path,
+		.server = true,
+		.mode = 0600,
+		.feature_mask = mask,
+		.in_band = instance == 9,
+		.instance = instance};
 	struct vhost_port *vp;
 
 	snprintf(path, sizeof(path), "%s/%d", bed->dir, instance);
@@ -147,6 +151,7 @@ TEST(ports_keep_index_name_address_and_mask)
 	assert_int_equal(again->port.iface.idx, a->port.iface.idx);
 	assert_memory_equal(again->port.iface.mac, a->port.iface.mac, 6);
 	assert_int_equal(again->feature_mask, 0xffff);
+	assert_true(again->in_band);
 	assert_int_equal(again->port.rx_wanted[3], 0);
 	assert_int_equal(again->port.rx_wanted[2], PORT_ANY_WORKER);
 	again = taken(&bed, "VirtualEthernet0/0/0");

@@ -35,6 +35,7 @@ static int run_create(struct ctl_call *call)
 		.server = ctl_has(call, "server"),
 		.mode = mode ? (mode_t)strtoul(mode, NULL, 8) & 0777 : DEFAULT_SOCKET_MODE,
 		.feature_mask = ctl_u64(call, "feature-mask", UINT64_MAX),
+		.in_band = ctl_has(call, "in-band"),
 		.mac = ctl_mac(call, "hwaddr", mac) ? mac : NULL,
 		.instance = ctl_has(call, "renumber") ? (int32_t)ctl_u64(call, "renumber", 0) : -1,
 	};
@@ -296,7 +297,7 @@ static void print_show(const json_t *result, FILE *out)
 static const struct ctl_command commands[] = {
 	{"create vhost-user socket <socket:path> [server] [mode <mode:word>] [feature-mask "
 	 "<feature-mask:hex>] "
-	 "[hwaddr <hwaddr:mac>] [renumber <renumber:u16>]",
+	 "[hwaddr <hwaddr:mac>] [renumber <renumber:u16>] [in-band]",
 		"Make a port for a guest: connect to its socket, or listen there with server", run_create,
 		NULL},
 	{"delete vhost-user <interface:interface>", "Remove a vhost-user port", run_delete, NULL},

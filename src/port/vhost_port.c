@@ -330,7 +330,8 @@ struct vhost_backend_config vhost_port_backend(struct vhost_port *vp)
 	return (struct vhost_backend_config){
 		.name = vp->port.iface.name,
 		.features = VHOST_PORT_FEATURES & vp->feature_mask,
-		.protocol_features = VHOST_PORT_PROTOCOL_FEATURES,
+		.protocol_features = VHOST_PORT_PROTOCOL_FEATURES |
+				     (vp->in_band ? BIT(VHOST_USER_PROTOCOL_F_INBAND_NOTIFICATIONS) : 0),
 		.config_size = sizeof(struct virtio_net_config),
 		.config_optional = true,
 		.n_rings = VHOST_PORT_RINGS,
@@ -348,6 +349,7 @@ int vhost_port_create(struct ports *ports, const struct vhost_port_config *confi
 
 	if (!vp)
 		return -ENOMEM;
+	vp->in_band = config->in_band;
 	port_pick_name(ports, &vp->port, "VirtualEthernet0/0", config->instance);
 	port_pick_mac(ports, &vp->port, config->mac);
 	err = port_add(ports, &vp->port);
