@@ -36,7 +36,6 @@
 struct vhost_port {
 	struct port port;
 	struct vhost_backend *backend;
-	uint32_t instance; /* N of VirtualEthernet0/0/N */
 	uint64_t feature_mask;
 	bool in_band; /* kicks and calls may be messages: simulated time needs that, and each kick waits for its answer */
 	/* What the guest negotiated; constant while a ring is published. */
