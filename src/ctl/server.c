@@ -330,9 +330,10 @@ static void client_open(struct ctl_server *s, int fd)
 
 static json_t *client_save(const struct client *c, struct parcel *parcel)
 {
+	const char *unsent = c->out ? c->out + c->out_sent : "";
+
 	return json_pack("{s:o, s:o, s:o}", "socket", parcel_put(parcel, c->fd), "in",
-		parcel_hex(c->in, c->in_len), "out",
-		parcel_hex(c->out + c->out_sent, c->out_len - c->out_sent));
+		parcel_hex(c->in, c->in_len), "out", parcel_hex(unsent, c->out_len - c->out_sent));
 }
 
 /* 0 or -errno. */

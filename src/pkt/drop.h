@@ -29,12 +29,12 @@ enum drop {
 	DROP_BRIDGE_ALONE,  /* nobody else in the domain */
 	/* on the way out */
 	DROP_TX_DOWN,      /* the interface is down */
-	DROP_TX_NO_PEER,   /* no guest is connected, or its ring does not run */
-	DROP_TX_BROKEN,    /* the guest's receive ring broke; see show vhost-user */
-	DROP_TX_NO_BUFFER, /* the guest has given no free buffers */
+	DROP_TX_NO_PEER,   /* no peer is connected, or its ring does not run */
+	DROP_TX_BROKEN,    /* the ring to the peer broke; see show vhost-user, show virtio-user */
+	DROP_TX_NO_BUFFER, /* the peer has no free buffers, or has not returned ours */
 	DROP_TX_FILTERED,  /* the guest's driver said over its control queue that it does not want it */
 	DROP_TX_MTU,       /* larger than the interface's MTU, or the one the guest was promised */
-	DROP_TX_TOO_LONG,  /* larger than the buffer the guest gave */
+	DROP_TX_TOO_LONG,  /* larger than the buffer the peer gave */
 	DROP_TX_OFFLOAD,   /* checksum or segmentation could not be completed: malformed headers */
 	DROP_COUNT,
 };

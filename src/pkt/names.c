@@ -30,12 +30,12 @@ static const struct {
 	[DROP_BRIDGE_FILTER] = {"bridge-filter", "filtered by a static entry"},
 	[DROP_BRIDGE_ALONE] = {"bridge-alone", "no other interface in the bridge domain"},
 	[DROP_TX_DOWN] = {"tx-down", "outgoing interface is down"},
-	[DROP_TX_NO_PEER] = {"tx-no-peer", "no guest connected or its queue does not run"},
-	[DROP_TX_BROKEN] = {"tx-broken", "guest's receive queue is broken, see show vhost-user"},
-	[DROP_TX_NO_BUFFER] = {"tx-no-buffer", "guest has no free receive buffers"},
+	[DROP_TX_NO_PEER] = {"tx-no-peer", "no peer connected or its queue does not run"},
+	[DROP_TX_BROKEN] = {"tx-broken", "peer's queue is broken, see show vhost-user or virtio-user"},
+	[DROP_TX_NO_BUFFER] = {"tx-no-buffer", "no free buffers: the peer is slower than its frames come"},
 	[DROP_TX_FILTERED] = {"tx-filtered", "guest's driver does not want frames to this address or VLAN"},
 	[DROP_TX_MTU] = {"tx-mtu", "frame larger than the outgoing interface's MTU"},
-	[DROP_TX_TOO_LONG] = {"tx-too-long", "frame larger than the guest's receive buffers"},
+	[DROP_TX_TOO_LONG] = {"tx-too-long", "frame larger than the peer's receive buffers"},
 	[DROP_TX_OFFLOAD] = {"tx-offload", "malformed headers: checksum or segmentation impossible"},
 };
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "port/flow.h"
 
+#include "pkt/iface.h"
 #include "wire/ethernet.h"
 #include "wire/ip.h"
 
@@ -65,4 +66,25 @@ uint32_t flow_hash(const uint8_t *frame, uint32_t len)
 	else if (l3 != 0 && type == IP6_ETHERNET_TYPE)
 		hash = hash_ip6(hash, frame + l3, len - l3);
 	return (uint32_t)mix(hash, 0);
+}
+
+void flow_spread(uint32_t queues, struct pkt *const *pkts, uint32_t n, flow_send_fn *send, void *arg)
+{
+	uint8_t which[32], choice[TURN_PKTS];
+	uint32_t n_queues = 0;
+
+	for (; queues != 0; queues &= queues - 1)
+		which[n_queues++] = (uint8_t)__builtin_ctz(queues);
+	for (uint32_t i = 0; i < n; i++)
+		choice[i] = (uint8_t)((uint64_t)flow_hash(pkts[i]->data, pkts[i]->head_len) * n_queues >> 32);
+	for (uint32_t queue = 0; queue < n_queues; queue++) {
+		struct pkt *chosen[TURN_PKTS];
+		uint32_t n_chosen = 0;
+
+		for (uint32_t i = 0; i < n; i++)
+			if (choice[i] == queue)
+				chosen[n_chosen++] = pkts[i];
+		if (n_chosen > 0)
+			send(arg, which[queue], chosen, n_chosen);
+	}
 }

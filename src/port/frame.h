@@ -4,8 +4,8 @@
  *
  * A packet may ask for a checksum or for segmentation (struct pkt_offload). frame_begin() compares that with what the
  * receiver accepts undone, and with its MTU; frame_next() then yields the frames to write: the packet itself, or its
- * segments one by one. frame_copy() writes one frame into the receiver's buffers and is the only place where body bytes are copied;
- * a checksum that must be completed is computed inside that copy.
+ * segments one by one. frame_copy() and frame_copy_plain() write one frame into the receiver's buffers and are the only
+ * places where body bytes are copied; a checksum that must be completed is computed inside that copy.
  *
  *	struct frame_iter it;
  *	struct frame f;
@@ -26,11 +26,13 @@
 #ifndef GINNEL_PORT_FRAME_H
 #define GINNEL_PORT_FRAME_H
 
+#include "base/copy.h"
 #include "pkt/pkt.h"
 #include "virtio/virtq.h"
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 /* What a receiver accepts undone (bits). */
 enum frame_cap {
@@ -94,5 +96,22 @@ bool frame_next(struct frame_iter *it, struct frame *f);
  * head_len + body_len bytes. Returns the body bytes copied from the sender's memory.
  */
 uint32_t frame_copy(const struct frame *f, const struct virtq_seg *dst, uint32_t n_dst, uint32_t skip);
+
+/*
+ * The shortcut for a packet of which nothing is left to do, into one piece: hdr and the whole frame. Header and head lie
+ * side by side then: the header is built in the packet's headroom, which is everybody's scratch.
+ */
+static inline void frame_copy_plain(uint8_t *to, const void *hdr, uint32_t hdr_len, const struct pkt *pkt)
+{
+	uint8_t *at = pkt->data - hdr_len;
+
+	memcpy(at, hdr, hdr_len);
+	memcpy(to, at, hdr_len + pkt->head_len);
+	to += hdr_len + pkt->head_len;
+	for (uint32_t i = 0; i < pkt->n_segs; i++) {
+		copy_bytes(to, pkt->segs[i].addr, pkt->segs[i].len);
+		to += pkt->segs[i].len;
+	}
+}
 
 #endif

@@ -4,6 +4,8 @@
 #include "os/clock.h"
 
 #include <errno.h>
+#include <stdio.h>
+#include <string.h>
 
 static void ports_tick(void *arg)
 {
@@ -31,6 +33,30 @@ void ports_fini(struct ports *ports)
 	list_for_each_safe (port, next, &ports->list, link)
 		port_remove(port);
 	loop_timer_cancel(ports->config.loop, &ports->tick);
+}
+
+void port_pick_name(struct ports *ports, struct port *port, const char *prefix, int32_t wanted)
+{
+	uint32_t instance = wanted < 0 ? 0 : (uint32_t)wanted;
+
+	for (;; instance++) {
+		snprintf(port->iface.name, IFACE_NAME_LEN, "%s/%u", prefix, instance);
+		if (wanted >= 0 || !iface_by_name(ports->config.ifaces, port->iface.name))
+			return;
+	}
+}
+
+void port_pick_mac(struct ports *ports, struct port *port, const uint8_t mac[6])
+{
+	uint8_t made_up[6] = {0x02, 0xfe};
+
+	if (!mac) {
+		uint64_t bits = random_u64(&ports->random);
+
+		memcpy(&made_up[2], &bits, 4);
+		mac = made_up;
+	}
+	memcpy(port->iface.mac, mac, sizeof(port->iface.mac));
 }
 
 static int list_port(struct ports *ports, struct port *port, int err)

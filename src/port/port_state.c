@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "port/vhost_port.h"
+#include "port/virtio_user_port.h"
 
 #include <errno.h>
 #include <string.h>
@@ -13,6 +14,7 @@ static const struct {
 	int (*restore)(struct ports *ports, const json_t *state, struct parcel *parcel, struct port **out);
 } kinds[] = {
 	{"vhost-user", vhost_port_restore},
+	{"virtio-user", virtio_user_port_restore},
 };
 
 /* Where the user wants the queues polled, null for anywhere. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The words about vhost-user ports, in VPP's grammar and layout. */
 #include "ctl/command.h"
+#include "port/show.h"
 #include "port/vhost_port.h"
 #include "port/vnet_ctrl_show.h"
 #include "virtio/feature_names.h"
@@ -34,6 +35,7 @@ static int run_create(struct ctl_call *call)
 		.server = ctl_has(call, "server"),
 		.mode = mode ? (mode_t)strtoul(mode, NULL, 8) & 0777 : DEFAULT_SOCKET_MODE,
 		.feature_mask = ctl_u64(call, "feature-mask", UINT64_MAX),
+		.in_band = ctl_has(call, "in-band"),
 		.mac = ctl_mac(call, "hwaddr", mac) ? mac : NULL,
 		.instance = ctl_has(call, "renumber") ? (int32_t)ctl_u64(call, "renumber", 0) : -1,
 	};
@@ -65,21 +67,6 @@ static int run_delete(struct ctl_call *call)
 }
 
 /* --- show vhost-user: facts as JSON --- */
-
-static json_t *bits_json(uint64_t bits, const char *(*name)(unsigned bit))
-{
-	json_t *names = json_array();
-
-	for (unsigned bit = 0; bit < 64; bit++) {
-		const char *text = name(bit);
-
-		if (!(bits & 1ull << bit))
-			continue;
-		json_array_append_new(
-			names, text ? json_sprintf("%s (%u)", text, bit) : json_sprintf("bit %u", bit));
-	}
-	return names;
-}
 
 static json_t *regions_json(const struct gmem *mem)
 {
@@ -151,17 +138,6 @@ static json_t *rings_json(const struct vhost_port *vp)
 	return rings;
 }
 
-static json_t *rx_placement_json(const struct port *port)
-{
-	json_t *rows = json_array();
-
-	for (uint32_t q = 0; q < PORT_MAX_RX_QUEUES; q++)
-		if (port->rx_waker[q])
-			json_array_append_new(rows, json_pack("{s:i, s:i}", "thread", (int)port->rx_worker[q],
-							    "vring", (int)(2 * q + 1)));
-	return rows;
-}
-
 /* Which rings the workers send to, any worker to each; before a guest is there, the one they will begin with. */
 static json_t *tx_placement_json(const struct vhost_port *vp)
 {
@@ -193,12 +169,12 @@ static json_t *vhost_json(struct vhost_port *vp)
 		(int)vp->port.iface.idx, "virtio_net_hdr_sz", (int)vp->hdr_len, "features_offered",
 		json_sprintf("0x%" PRIx64, s.features_offered), "features",
 		json_sprintf("0x%" PRIx64, s.connected ? s.features : s.features_offered), "feature_names",
-		bits_json(s.connected ? s.features : s.features_offered, virtio_net_feature_name),
+		show_bits(s.connected ? s.features : s.features_offered, virtio_net_feature_name),
 		"protocol_features",
 		json_sprintf("0x%" PRIx64, s.connected ? s.protocol_features : s.protocol_features_offered));
 	json_object_update_new(
 		o, json_pack("{s:o, s:s, s:s, s:b, s:s, s:s, s:b, s:I, s:I, s:I}", "protocol_feature_names",
-			   bits_json(s.connected ? s.protocol_features : s.protocol_features_offered,
+			   show_bits(s.connected ? s.protocol_features : s.protocol_features_offered,
 				   vhost_protocol_feature_name),
 			   "socket", s.path, "type", s.server ? "server" : "client", "connected",
 			   (int)s.connected, "errno", s.error ? strerror(-s.error) : "Success", "why", s.why,
@@ -208,7 +184,7 @@ static json_t *vhost_json(struct vhost_port *vp)
 	json_object_update_new(
 		o, json_pack("{s:s, s:o, s:o, s:o, s:o}", "tx_lock",
 			   vp->port.ports->config.n_workers > 1 ? "spin-lock" : "lock-free", "rx_placement",
-			   rx_placement_json(&vp->port), "tx_placement", tx_placement_json(vp),
+			   show_rx_placement(&vp->port, 1), "tx_placement", tx_placement_json(vp),
 			   "memory_regions", regions_json(s.mem), "virtqueues", rings_json(vp)));
 	if (s.connected && vp->ctrl_ring)
 		json_object_set_new(o, "control_queue", ctrl_json(vp));
@@ -235,38 +211,6 @@ static int run_show(struct ctl_call *call)
 
 /* --- show vhost-user: text --- */
 
-static const char *str(const json_t *o, const char *key)
-{
-	return json_string_value(json_object_get(o, key));
-}
-
-static json_int_t num(const json_t *o, const char *key)
-{
-	return json_integer_value(json_object_get(o, key));
-}
-
-static void print_names(const json_t *names, FILE *out)
-{
-	const json_t *name;
-	size_t i;
-
-	json_array_foreach ((json_t *)(uintptr_t)names, i, name)
-		fprintf(out, "   %s\n", json_string_value(name));
-}
-
-static void print_placement(const json_t *o, FILE *out)
-{
-	const json_t *row;
-	size_t i;
-
-	fputs(" rx placement:\n", out);
-	json_array_foreach (json_object_get(o, "rx_placement"), i, row)
-		fprintf(out, "   thread %d on vring %d\n", (int)num(row, "thread"), (int)num(row, "vring"));
-	fprintf(out, " tx placement: %s\n", str(o, "tx_lock"));
-	json_array_foreach (json_object_get(o, "tx_placement"), i, row)
-		fprintf(out, "   thread %d on vring %d\n", (int)num(row, "thread"), (int)num(row, "vring"));
-}
-
 static void print_regions(const json_t *regions, FILE *out)
 {
 	const json_t *r;
@@ -283,33 +227,34 @@ static void print_regions(const json_t *regions, FILE *out)
 			out);
 	json_array_foreach ((json_t *)(uintptr_t)regions, i, r)
 		fprintf(out, "  %-5zu %-6s 0x%016llx 0x%016llx 0x%016llx 0x%016llx 0x%016llx\n", i,
-			str(r, "state"), num(r, "guest_phys_addr"), num(r, "memory_size"),
-			num(r, "userspace_addr"), num(r, "mmap_offset"), num(r, "mmap_addr"));
+			show_str(r, "state"), show_num(r, "guest_phys_addr"), show_num(r, "memory_size"),
+			show_num(r, "userspace_addr"), show_num(r, "mmap_offset"), show_num(r, "mmap_addr"));
 }
 
 static void print_ring(const json_t *q, FILE *out)
 {
-	fprintf(out, "\n Virtqueue %d (%s)%s\n", (int)num(q, "virtqueue"), str(q, "direction"),
+	fprintf(out, "\n Virtqueue %d (%s)%s\n", (int)show_num(q, "virtqueue"), show_str(q, "direction"),
 		json_is_true(json_object_get(q, "enabled")) ? "" : " disabled");
-	if (str(q, "broken"))
-		fprintf(out, "  BROKEN: %s\n", str(q, "broken"));
-	fprintf(out, "  qsz %d last_avail_idx %d last_used_idx %d\n", (int)num(q, "qsz"),
-		(int)num(q, "last_avail_idx"), (int)num(q, "last_used_idx"));
+	if (show_str(q, "broken"))
+		fprintf(out, "  BROKEN: %s\n", show_str(q, "broken"));
+	fprintf(out, "  qsz %d last_avail_idx %d last_used_idx %d\n", (int)show_num(q, "qsz"),
+		(int)show_num(q, "last_avail_idx"), (int)show_num(q, "last_used_idx"));
 	if (json_is_true(json_object_get(q, "packed")))
 		fprintf(out,
 			"  avail wrap counter %d used wrap counter %d\n"
 			"  avail_event.flags %x avail_event.off_wrap %d used_event.flags %x "
 			"used_event.off_wrap %d\n",
-			(int)num(q, "avail_wrap_counter"), (int)num(q, "used_wrap_counter"),
-			(int)num(q, "avail_event_flags"), (int)num(q, "avail_event_off_wrap"),
-			(int)num(q, "used_event_flags"), (int)num(q, "used_event_off_wrap"));
+			(int)show_num(q, "avail_wrap_counter"), (int)show_num(q, "used_wrap_counter"),
+			(int)show_num(q, "avail_event_flags"), (int)show_num(q, "avail_event_off_wrap"),
+			(int)show_num(q, "used_event_flags"), (int)show_num(q, "used_event_off_wrap"));
 	else
 		fprintf(out, "  avail.flags %x avail.idx %d used.flags %x used.idx %d\n",
-			(int)num(q, "avail_flags"), (int)num(q, "avail_idx"), (int)num(q, "used_flags"),
-			(int)num(q, "used_idx"));
-	fprintf(out, "  kickfd %d callfd %d errfd %d\n", (int)num(q, "kickfd"), (int)num(q, "callfd"),
-		(int)num(q, "errfd"));
-	fprintf(out, "  calls %lld calls suppressed %lld\n", num(q, "calls"), num(q, "calls_suppressed"));
+			(int)show_num(q, "avail_flags"), (int)show_num(q, "avail_idx"),
+			(int)show_num(q, "used_flags"), (int)show_num(q, "used_idx"));
+	fprintf(out, "  kickfd %d callfd %d errfd %d\n", (int)show_num(q, "kickfd"),
+		(int)show_num(q, "callfd"), (int)show_num(q, "errfd"));
+	fprintf(out, "  calls %lld calls suppressed %lld\n", show_num(q, "calls"),
+		show_num(q, "calls_suppressed"));
 }
 
 static void print_vhost(const json_t *o, FILE *out)
@@ -317,18 +262,18 @@ static void print_vhost(const json_t *o, FILE *out)
 	const json_t *q;
 	size_t i;
 
-	fprintf(out, "Interface: %s (ifindex %d)\n", str(o, "interface"), (int)num(o, "ifindex"));
-	fprintf(out, "virtio_net_hdr_sz %d\n", (int)num(o, "virtio_net_hdr_sz"));
-	fprintf(out, " features mask (%s):\n features (%s):\n", str(o, "features_offered"),
-		str(o, "features"));
-	print_names(json_object_get(o, "feature_names"), out);
-	fprintf(out, "  protocol features (%s)\n", str(o, "protocol_features"));
-	print_names(json_object_get(o, "protocol_feature_names"), out);
-	fprintf(out, "\n socket filename %s type %s errno \"%s\"\n\n", str(o, "socket"), str(o, "type"),
-		str(o, "errno"));
-	if (num(o, "protocol_errors") > 0 && *str(o, "why"))
-		fprintf(out, " %s\n\n", str(o, "why"));
-	print_placement(o, out);
+	fprintf(out, "Interface: %s (ifindex %d)\n", show_str(o, "interface"), (int)show_num(o, "ifindex"));
+	fprintf(out, "virtio_net_hdr_sz %d\n", (int)show_num(o, "virtio_net_hdr_sz"));
+	fprintf(out, " features mask (%s):\n features (%s):\n", show_str(o, "features_offered"),
+		show_str(o, "features"));
+	show_print_names(json_object_get(o, "feature_names"), out);
+	fprintf(out, "  protocol features (%s)\n", show_str(o, "protocol_features"));
+	show_print_names(json_object_get(o, "protocol_feature_names"), out);
+	fprintf(out, "\n socket filename %s type %s errno \"%s\"\n\n", show_str(o, "socket"),
+		show_str(o, "type"), show_str(o, "errno"));
+	if (show_num(o, "protocol_errors") > 0 && *show_str(o, "why"))
+		fprintf(out, " %s\n\n", show_str(o, "why"));
+	show_print_placement(o, out);
 	if (json_object_get(o, "control_queue"))
 		vnet_ctrl_print(json_object_get(o, "control_queue"), out);
 	print_regions(json_object_get(o, "memory_regions"), out);
@@ -352,7 +297,7 @@ static void print_show(const json_t *result, FILE *out)
 static const struct ctl_command commands[] = {
 	{"create vhost-user socket <socket:path> [server] [mode <mode:word>] [feature-mask "
 	 "<feature-mask:hex>] "
-	 "[hwaddr <hwaddr:mac>] [renumber <renumber:u16>]",
+	 "[hwaddr <hwaddr:mac>] [renumber <renumber:u16>] [in-band]",
 		"Make a port for a guest: connect to its socket, or listen there with server", run_create,
 		NULL},
 	{"delete vhost-user <interface:interface>", "Remove a vhost-user port", run_delete, NULL},

@@ -309,30 +309,6 @@ struct vhost_port *vhost_port_of(struct port *port)
 	return port && port->ops == &vhost_ops ? CONTAINER_OF(port, struct vhost_port, port) : NULL;
 }
 
-/* The lowest N for which VirtualEthernet0/0/N is free, or the wanted one. */
-static void pick_instance(struct ports *ports, struct vhost_port *vp, int32_t wanted)
-{
-	char *name = vp->port.iface.name;
-
-	vp->instance = wanted < 0 ? 0 : (uint32_t)wanted;
-	for (;;) {
-		snprintf(name, IFACE_NAME_LEN, "VirtualEthernet0/0/%u", vp->instance);
-		if (wanted >= 0 || !iface_by_name(ports->config.ifaces, name))
-			return;
-		vp->instance++;
-	}
-}
-
-/* Locally administered, as VPP makes them: 02:fe:xx:xx:xx:xx. */
-static void make_mac(struct ports *ports, uint8_t mac[6])
-{
-	uint64_t bits = random_u64(&ports->random);
-
-	mac[0] = 0x02;
-	mac[1] = 0xfe;
-	memcpy(&mac[2], &bits, 4);
-}
-
 struct vhost_port *vhost_port_alloc(uint64_t feature_mask)
 {
 	struct vhost_port *vp = calloc(1, sizeof(*vp));
@@ -354,7 +330,8 @@ struct vhost_backend_config vhost_port_backend(struct vhost_port *vp)
 	return (struct vhost_backend_config){
 		.name = vp->port.iface.name,
 		.features = VHOST_PORT_FEATURES & vp->feature_mask,
-		.protocol_features = VHOST_PORT_PROTOCOL_FEATURES,
+		.protocol_features = VHOST_PORT_PROTOCOL_FEATURES |
+				     (vp->in_band ? BIT(VHOST_USER_PROTOCOL_F_INBAND_NOTIFICATIONS) : 0),
 		.config_size = sizeof(struct virtio_net_config),
 		.config_optional = true,
 		.n_rings = VHOST_PORT_RINGS,
@@ -372,11 +349,9 @@ int vhost_port_create(struct ports *ports, const struct vhost_port_config *confi
 
 	if (!vp)
 		return -ENOMEM;
-	pick_instance(ports, vp, config->instance);
-	if (config->mac)
-		memcpy(vp->port.iface.mac, config->mac, sizeof(vp->port.iface.mac));
-	else
-		make_mac(ports, vp->port.iface.mac);
+	vp->in_band = config->in_band;
+	port_pick_name(ports, &vp->port, "VirtualEthernet0/0", config->instance);
+	port_pick_mac(ports, &vp->port, config->mac);
 	err = port_add(ports, &vp->port);
 	if (err) {
 		vhost_destroy(&vp->port);

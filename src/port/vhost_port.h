@@ -36,8 +36,8 @@
 struct vhost_port {
 	struct port port;
 	struct vhost_backend *backend;
-	uint32_t instance; /* N of VirtualEthernet0/0/N */
 	uint64_t feature_mask;
+	bool in_band; /* kicks and calls may be messages: simulated time needs that, and each kick waits for its answer */
 	/* What the guest negotiated; constant while a ring is published. */
 	uint16_t hdr_len;
 	bool mrg_rxbuf;
@@ -62,6 +62,7 @@ struct vhost_port_config {
 	bool server;
 	mode_t mode;
 	uint64_t feature_mask;
+	bool in_band;
 	const uint8_t *mac; /* NULL: one is made up */
 	int32_t instance;   /* -1: the lowest free one */
 };

@@ -9,10 +9,9 @@ json_t *vhost_port_save(struct port *port, struct parcel *parcel)
 	json_t *backend =
 		vhost_backend_save(vp->backend, parcel); /* first: from here on no worker writes vp->ctrl */
 
-	return json_pack("{s:I, s:I, s:I, s:I, s:o, s:o}", "instance", (json_int_t)vp->instance,
-		"feature-mask", (json_int_t)vp->feature_mask, "peer-mtu", (json_int_t)vp->peer_mtu,
-		"announce", (json_int_t)vp->announce, "control", vnet_ctrl_save(&vp->ctrl), "backend",
-		backend);
+	return json_pack("{s:I, s:b, s:I, s:I, s:o, s:o}", "feature-mask", (json_int_t)vp->feature_mask,
+		"in-band", (int)vp->in_band, "peer-mtu", (json_int_t)vp->peer_mtu, "announce",
+		(json_int_t)vp->announce, "control", vnet_ctrl_save(&vp->ctrl), "backend", backend);
 }
 
 void vhost_port_resume(struct port *port)
@@ -37,7 +36,7 @@ int vhost_port_restore(struct ports *ports, const json_t *state, struct parcel *
 
 	if (!vp)
 		return -ENOMEM;
-	vp->instance = (uint32_t)parcel_u64(state, "instance", 0);
+	vp->in_band = parcel_bool(state, "in-band", false);
 	err = port_add_restored(ports, &vp->port, state);
 	if (err) {
 		vp->port.ops->destroy(&vp->port);

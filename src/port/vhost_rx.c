@@ -4,80 +4,14 @@
  * the second copies header and head. Buffers are pushed back to the used ring at once, in slots the guest does not
  * see before vhost_rx_done(): until then their bodies are ours to read.
  */
+#include "port/rx_frame.h"
 #include "port/vhost_port.h"
-#include "port/vnet.h"
-#include "wire/ethernet.h"
 #include "wire/rarp.h"
 
 #include <errno.h>
 #include <string.h>
 
 #define RX_BURST 64
-
-/* A chain that was popped and whose first bytes are on their way into the cache. */
-struct popped {
-	struct virtq_seg *segs;
-	uint32_t n;
-	uint64_t len;
-};
-
-static_assert(sizeof(struct virtq_seg) == sizeof(struct pkt_seg), "pieces are popped in place");
-
-static void segs_take_slow(struct popped *c, uint8_t *to, uint32_t len)
-{
-	while (len > 0) {
-		uint32_t part = min_u32(c->segs->len, len);
-
-		memcpy(to, c->segs->addr, part);
-		to += part;
-		len -= part;
-		c->segs->addr += part;
-		c->segs->len -= part;
-		if (c->segs->len == 0) {
-			c->segs++;
-			c->n--;
-		}
-	}
-}
-
-/* Takes len bytes from the front of the pieces; the caller made sure they are there. */
-static inline void segs_take(struct popped *c, void *dst, uint32_t len)
-{
-	if (likely(c->segs->len > len)) {
-		memcpy(dst, c->segs->addr, len);
-		c->segs->addr += len;
-		c->segs->len -= len;
-	} else {
-		segs_take_slow(c, dst, len);
-	}
-}
-
-/* Fills the packet from a chain; the body stays where it is. DROP_NONE, or why the frame is no good. */
-static enum drop pkt_fill(struct pkt *pkt, struct popped *c, uint32_t hdr_len)
-{
-	struct virtio_net_hdr_mrg_rxbuf hdr = {0}; /* num_buffers means nothing in this direction */
-	uint32_t frame_len;
-
-	pkt->head_len = 0;
-	pkt->body_len = 0;
-	pkt->n_segs = 0;
-	if (unlikely(c->len < hdr_len))
-		return DROP_RX_HEADER;
-	frame_len = (uint32_t)min_u64(c->len - hdr_len, UINT32_MAX);
-	if (unlikely(frame_len < ETHERNET_HEADER_LEN))
-		return DROP_RX_RUNT;
-	if (unlikely(frame_len > PKT_LEN_MAX))
-		return DROP_RX_TOO_LONG;
-	segs_take(c, &hdr, hdr_len);
-	if (unlikely(!vnet_parse(&pkt->offload, &hdr.hdr, frame_len)))
-		return DROP_RX_HEADER;
-	pkt->head_len = (uint16_t)min_u32(frame_len, PKT_HEAD_MAX);
-	segs_take(c, pkt->data, pkt->head_len);
-	pkt->body_len = frame_len - pkt->head_len;
-	pkt->segs = (const struct pkt_seg *)(const void *)c->segs;
-	pkt->n_segs = (uint16_t)c->n;
-	return DROP_NONE;
-}
 
 /* A chain of more pieces than any frame needs is taken without looking and given back. */
 static void drop_monster(
@@ -88,8 +22,8 @@ static void drop_monster(
 	iface_count(&turn_lane(turn, &vp->port.iface)->counters.drops[DROP_RX_PIECES], 1);
 }
 
-/* Pops up to max chains into popped, while the turn has room. *taken counts monsters, too. Returns the others. */
-static uint32_t pop_burst(struct vhost_port *vp, struct turn *turn, struct virtq *vq, struct popped *popped,
+/* Pops up to max chains into frames, while the turn has room. *taken counts monsters, too. Returns the others. */
+static uint32_t pop_burst(struct vhost_port *vp, struct turn *turn, struct virtq *vq, struct rx_frame *frames,
 	uint32_t max, uint32_t *taken)
 {
 	struct virtq_chain chain = {.max = TURN_SEGS_PER_PKT};
@@ -106,7 +40,7 @@ static uint32_t pop_burst(struct vhost_port *vp, struct turn *turn, struct virtq
 		}
 		if (got <= 0)
 			break;
-		popped[n++] = (struct popped){.segs = chain.segs, .n = chain.n_read, .len = chain.read_len};
+		frames[n++] = (struct rx_frame){.segs = chain.segs, .n = chain.n_read, .len = chain.read_len};
 		turn->n_segs += chain.n_read;
 		turn->n_bytes += min_u64(chain.read_len, PKT_LEN_MAX);
 		if (likely(chain.n_read > 0)) {
@@ -154,16 +88,16 @@ static uint32_t besides(struct vhost_port *vp, struct turn *turn)
 
 static uint32_t receive(struct vhost_port *vp, struct vhost_ring *ring, struct turn *turn, uint32_t max)
 {
-	struct popped popped[RX_BURST];
+	struct rx_frame frames[RX_BURST];
 	uint32_t n, taken;
 
 	virtq_call_due(&ring->vq);
 	n = min_u32(min_u32(virtq_available(&ring->vq, RX_BURST), max), min_u32(RX_BURST, turn_room(turn)));
 	virtq_prefetch(&ring->vq, n);
-	n = pop_burst(vp, turn, &ring->vq, popped, n, &taken);
+	n = pop_burst(vp, turn, &ring->vq, frames, n, &taken);
 	for (uint32_t i = 0; i < n; i++) {
 		struct pkt *pkt = turn_pkt(turn);
-		enum drop drop = pkt_fill(pkt, &popped[i], vp->hdr_len);
+		enum drop drop = rx_frame_fill(pkt, &frames[i], vp->hdr_len);
 
 		pkt->rx = &vp->port.iface;
 		if (unlikely(!ring->enabled))

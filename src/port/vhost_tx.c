@@ -5,7 +5,6 @@
  * else, frames over several buffers, checksums and segmentation to complete, goes frame by frame through
  * frame_copy().
  */
-#include "base/copy.h"
 #include "port/flow.h"
 #include "port/frame.h"
 #include "port/vhost_port.h"
@@ -65,21 +64,11 @@ static bool plan_one(struct tx *tx, const struct pkt *pkt, struct planned *plan)
 	return true;
 }
 
-/* Header and head lie side by side: the header is built in the packet's headroom, which is the sender's scratch. */
 static void copy_planned(struct tx *tx, const struct planned *plan)
 {
 	static const struct virtio_net_hdr_mrg_rxbuf plain = {.num_buffers = 1};
-	const struct pkt *pkt = plan->pkt;
-	uint32_t hdr_len = tx->vp->hdr_len;
-	uint8_t *at = pkt->data - hdr_len;
 
-	memcpy(at, &plain, hdr_len);
-	memcpy(plan->addr, at, hdr_len + pkt->head_len);
-	at = plan->addr + hdr_len + pkt->head_len;
-	for (uint32_t i = 0; i < pkt->n_segs; i++) {
-		copy_bytes(at, pkt->segs[i].addr, pkt->segs[i].len);
-		at += pkt->segs[i].len;
-	}
+	frame_copy_plain(plan->addr, &plain, tx->vp->hdr_len, plan->pkt);
 	if (unlikely(tx->vq->log != NULL)) {
 		const struct virtq_seg seg = {.addr = plan->addr, .len = plan->len};
 
@@ -261,8 +250,9 @@ static void break_call(struct vhost_port *vp, uint32_t pair, struct virtq *vq)
 	vhost_port_tx_unlock(vp, pair);
 }
 
-static void send_on(struct tx *tx, uint32_t pair, struct pkt *const *pkts, uint32_t n)
+static void send_on(void *arg, uint32_t pair, struct pkt *const *pkts, uint32_t n)
 {
+	struct tx *tx = arg;
 	struct vhost_port *vp = tx->vp;
 	struct vhost_ring *ring = rcu_load(vp->rings[2 * pair]);
 	bool call;
@@ -283,28 +273,6 @@ static void send_on(struct tx *tx, uint32_t pair, struct pkt *const *pkts, uint3
 		break_call(vp, pair, tx->vq);
 }
 
-/* A flow stays on one pair, so it stays in order. */
-static void send_by_flow(struct tx *tx, uint32_t pairs, struct pkt *const *pkts, uint32_t n)
-{
-	uint8_t which[VHOST_PORT_PAIRS], choice[TURN_PKTS];
-	uint32_t n_pairs = 0;
-
-	for (; pairs != 0; pairs &= pairs - 1)
-		which[n_pairs++] = (uint8_t)__builtin_ctz(pairs);
-	for (uint32_t i = 0; i < n; i++)
-		choice[i] = (uint8_t)((uint64_t)flow_hash(pkts[i]->data, pkts[i]->head_len) * n_pairs >> 32);
-	for (uint32_t pair = 0; pair < n_pairs; pair++) {
-		struct pkt *chosen[TURN_PKTS];
-		uint32_t n_chosen = 0;
-
-		for (uint32_t i = 0; i < n; i++)
-			if (choice[i] == pair)
-				chosen[n_chosen++] = pkts[i];
-		if (n_chosen > 0)
-			send_on(tx, which[pair], chosen, n_chosen);
-	}
-}
-
 void vhost_tx(struct port *port, struct turn *turn, struct pkt *const *pkts, uint32_t n)
 {
 	struct vhost_port *vp = CONTAINER_OF(port, struct vhost_port, port);
@@ -320,5 +288,5 @@ void vhost_tx(struct port *port, struct turn *turn, struct pkt *const *pkts, uin
 	else if (likely((pairs & (pairs - 1)) == 0))
 		send_on(&tx, (uint32_t)__builtin_ctz(pairs), pkts, n);
 	else
-		send_by_flow(&tx, pairs, pkts, n);
+		flow_spread(pairs, pkts, n, send_on, &tx);
 }

@@ -2,6 +2,7 @@
 #include "prog/commands.h"
 
 #include "port/vhost_port.h"
+#include "port/virtio_user_port.h"
 #include "prog/handover.h"
 
 #include <unistd.h>
@@ -56,6 +57,7 @@ void commands_add(struct ctl *ctl, struct rooms *rooms, struct handover *handove
 	ctl_add_table(ctl, &interface_commands, rooms->ports);
 	ctl_add_table(ctl, &placement_commands, rooms->ports);
 	ctl_add_table(ctl, &vhost_commands, rooms->ports);
+	ctl_add_table(ctl, &virtio_user_commands, rooms->ports);
 	ctl_add_table(ctl, &bridge_commands, rooms->bridges);
 	ctl_add_table(ctl, &worker_commands, rooms->workers);
 }

@@ -140,6 +140,52 @@ TEST(a_ring_goes_on_at_its_place_with_its_buffers)
 	bed_close(&bed);
 }
 
+TEST(a_packed_ring_keeps_both_of_its_places_and_their_wraps)
+{
+	static const struct {
+		uint16_t place; /* in the first lap or in the second */
+		uint32_t base;
+	} rows[] = {{0, 0x80008000}, {5, 0x80058005}, {7 + 3, 0x00030003}};
+
+	for (uint32_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct virtq *q;
+		struct bed bed;
+
+		bed_open(&bed);
+		fake_negotiate(&bed.front, FAKE_FEATURES | FAKE_PACKED, 0);
+		fake_state(&bed.front, VHOST_USER_SET_VRING_NUM, 0, 7);
+		fake_ring_addr(&bed.front, 0, 0);
+		fake_ring_fd(&bed.front, VHOST_USER_SET_VRING_KICK, 0, -1);
+		q = &bed.old.rings[0]->vq;
+		q->next_avail = q->next_used = q->flushed_used = rows[i].place; /* as after some traffic */
+		succeed_offering(&bed, FAKE_OFFERED);
+		assert_true(bed.new.rings[0]->vq.packed);
+		assert_int_equal(bed.new.rings[0]->vq.next_avail, rows[i].place);
+		assert_int_equal(fake_get_base(&bed.front, 0), rows[i].base);
+		bed_close(&bed);
+	}
+}
+
+TEST(what_is_in_flight_stays_written_down)
+{
+	struct vhost_user_inflight areas = {.num_queues = 2, .queue_size = FAKE_RING_SIZE};
+	struct inflight_entry entries[FAKE_RING_SIZE];
+	struct bed bed;
+
+	bed_open(&bed);
+	fake_negotiate(&bed.front, FAKE_FEATURES, BIT(VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD));
+	fake_plain(&bed.front, VHOST_USER_GET_INFLIGHT_FD, &areas, sizeof(areas));
+	assert_true(fake_reply(&bed.front, VHOST_USER_GET_INFLIGHT_FD, &areas, sizeof(areas)));
+	fake_ring_start(&bed.front, 1, 0, -1);
+	inflight_fetch(bed.old.rings[1]->inflight, 9);
+	inflight_fetch(bed.old.rings[1]->inflight, 4);
+	succeed(&bed);
+	assert_int_equal(inflight_recover(bed.new.rings[1]->inflight, 0, entries), 2);
+	assert_int_equal(entries[0].head, 9);
+	assert_int_equal(entries[1].head, 4);
+	bed_close(&bed);
+}
+
 TEST(kick_and_call_go_with_the_ring)
 {
 	int kick = fake_eventfd(), call = fake_eventfd();
@@ -424,6 +470,8 @@ TESTS(cmocka_unit_test(a_front_end_that_has_said_nothing_yet_goes_on_from_the_st
 	cmocka_unit_test(a_listener_without_a_front_end_serves_the_next_one),
 	cmocka_unit_test(who_knocks_during_the_change_is_served_after_it),
 	cmocka_unit_test(a_ring_goes_on_at_its_place_with_its_buffers),
+	cmocka_unit_test(a_packed_ring_keeps_both_of_its_places_and_their_wraps),
+	cmocka_unit_test(what_is_in_flight_stays_written_down),
 	cmocka_unit_test(kick_and_call_go_with_the_ring), cmocka_unit_test(a_call_through_a_socket_stays_one),
 	cmocka_unit_test(rings_that_are_disabled_stopped_or_half_set_up_stay_so),
 	cmocka_unit_test(a_broken_ring_stays_broken_until_it_is_restarted),

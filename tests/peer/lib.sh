@@ -136,17 +136,25 @@ file_fetch() {
 		md5sum </tmp/file && echo \$((end - begin)) && rm /tmp/file"
 }
 
-# file_move FROM IP TO MIB: over TCP, from the guest that has address IP; checksums must agree
+# file_move FROM IP TO MIB [WHAT]: over TCP, from the guest that has address IP; checksums must agree. WHAT names the
+# throughput as a result.
 file_move() {
-	local sum got ms
+	local sum got ms rate
 	sum=$(file_offer "$1" "$4") || fail "$1 offers no file"
 	{ read -r got && read -r ms; } < <(file_fetch "$3" "$2") || fail "$3 cannot fetch from $1"
 	[ "$sum" = "$got" ] || fail "file from $1 to $3 arrived changed"
 	[ "$ms" -gt 0 ] || ms=10
-	echo "file $1 to $3: $4 MiB in $ms ms, $(($4 * 1049 / ms)).$(($4 * 10486 / ms % 10)) MB/s"
+	rate=$(($4 * 1049 / ms)).$(($4 * 10486 / ms % 10))
+	echo "file $1 to $3: $4 MiB in $ms ms, $rate MB/s"
+	[ -z "${5:-}" ] || result "$5" "$rate" MB/s
 }
 
-# feature GUEST BIT: 0 or 1, as negotiated
-feature() {
-	guest_run "$1" "cut -c $(($2 + 1)) /sys/class/net/eth0/device/features"
+# features_expect GUEST BIT=VALUE[,BIT=VALUE]...: that the options of the virtio device took
+features_expect() {
+	local bits wanted want
+	bits=$(guest_run "$1" "cat /sys/class/net/eth0/device/features")
+	IFS=, read -ra wanted <<<"$2"
+	for want in "${wanted[@]}"; do
+		expect "feature ${want%=*} of $1" "${bits:${want%=*}:1}" = "${want#*=}"
+	done
 }

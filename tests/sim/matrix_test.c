@@ -38,12 +38,7 @@ static const uint64_t headers[] = {
 	FEATURE(VIRTIO_F_ANY_LAYOUT), /* 10 bytes anywhere */
 	FEATURE(VIRTIO_F_VERSION_1),  /* 12 bytes anywhere */
 };
-static const uint64_t rings[] = {
-	0,
-	FEATURE(VIRTIO_RING_F_INDIRECT_DESC),
-	FEATURE(VIRTIO_RING_F_EVENT_IDX),
-	FEATURE(VIRTIO_RING_F_INDIRECT_DESC) | FEATURE(VIRTIO_RING_F_EVENT_IDX),
-};
+static const uint64_t rings[] = {0, FEATURE(VIRTIO_RING_F_INDIRECT_DESC) | FEATURE(VIRTIO_RING_F_EVENT_IDX)};
 static const uint64_t formats[] = {0, FEATURE(VIRTIO_F_RING_PACKED)};
 static const uint64_t merging[] = {0, FEATURE(VIRTIO_NET_F_MRG_RXBUF)};
 

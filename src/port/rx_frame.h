@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * rx_frame - a frame as it lies in a peer's buffers, virtio-net header first, and how it becomes a packet: header and
+ * head are copied, the body stays where it is.
+ */
+#ifndef GINNEL_PORT_RX_FRAME_H
+#define GINNEL_PORT_RX_FRAME_H
+
+#include "base/check.h"
+#include "pkt/pkt.h"
+#include "port/vnet.h"
+#include "virtio/virtq.h"
+#include "wire/ethernet.h"
+
+#include <string.h>
+
+/* Pieces of foreign memory, none empty, that become the packet's. */
+struct rx_frame {
+	struct virtq_seg *segs;
+	uint32_t n;
+	uint64_t len; /* of all pieces */
+};
+
+static_assert(
+	sizeof(struct virtq_seg) == sizeof(struct pkt_seg), "a frame's pieces become the packet's in place");
+
+void rx_frame_take_slow(struct rx_frame *f, uint8_t *to, uint32_t len);
+
+/* Takes len bytes from the front of the pieces; the caller made sure they are there. */
+static inline void rx_frame_take(struct rx_frame *f, void *dst, uint32_t len)
+{
+	if (likely(f->segs->len > len)) {
+		memcpy(dst, f->segs->addr, len);
+		f->segs->addr += len;
+		f->segs->len -= len;
+	} else {
+		rx_frame_take_slow(f, dst, len);
+	}
+}
+
+/* Fills the packet; what is left of the pieces becomes its body. DROP_NONE, or why the frame is no good. */
+static inline enum drop rx_frame_fill(struct pkt *pkt, struct rx_frame *f, uint32_t hdr_len)
+{
+	struct virtio_net_hdr_mrg_rxbuf hdr = {0}; /* who asked for num_buffers has looked at it before */
+	uint32_t frame_len;
+
+	pkt->head_len = 0;
+	pkt->body_len = 0;
+	pkt->n_segs = 0;
+	if (unlikely(f->len < hdr_len))
+		return DROP_RX_HEADER;
+	frame_len = (uint32_t)min_u64(f->len - hdr_len, UINT32_MAX);
+	if (unlikely(frame_len < ETHERNET_HEADER_LEN))
+		return DROP_RX_RUNT;
+	if (unlikely(frame_len > PKT_LEN_MAX))
+		return DROP_RX_TOO_LONG;
+	rx_frame_take(f, &hdr, hdr_len);
+	if (unlikely(!vnet_parse(&pkt->offload, &hdr.hdr, frame_len)))
+		return DROP_RX_HEADER;
+	pkt->head_len = (uint16_t)min_u32(frame_len, PKT_HEAD_MAX);
+	rx_frame_take(f, pkt->data, pkt->head_len);
+	pkt->body_len = frame_len - pkt->head_len;
+	pkt->segs = (const struct pkt_seg *)(const void *)f->segs;
+	pkt->n_segs = (uint16_t)f->n;
+	return DROP_NONE;
+}
+
+#endif
