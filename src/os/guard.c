@@ -8,7 +8,10 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* base is 0 for a free slot and is published last, so the handler never sees half a slot. */
+/*
+ * base is 0 for a free slot and is published last. A handler that reads the len of the slot's next life, because control
+ * uses the slot again meanwhile, sees that base has changed.
+ */
 struct guard_slot {
 	uintptr_t base;
 	size_t len;
@@ -20,33 +23,47 @@ static struct guard_slot slots[GUARD_MAX];
 static int n_slots; /* that were ever used: the handler looks at no more */
 static int first_free = -1;
 static int notify = -1;
+static size_t page;
 
-static struct guard_slot *slot_of(uintptr_t addr)
+/* A copy of what guards the address; of the thread's own memory, which nobody takes away while it is used. */
+static bool find_slot(uintptr_t addr, int *slot, uintptr_t *base, size_t *len)
 {
 	int n = __atomic_load_n(&n_slots, __ATOMIC_ACQUIRE);
 
 	for (int i = 0; i < n; i++) {
-		uintptr_t base = __atomic_load_n(&slots[i].base, __ATOMIC_ACQUIRE);
-
-		if (base != 0 && addr - base < slots[i].len)
-			return &slots[i];
+		*slot = i;
+		*base = __atomic_load_n(&slots[i].base, __ATOMIC_ACQUIRE);
+		*len = __atomic_load_n(&slots[i].len, __ATOMIC_ACQUIRE);
+		if (*base != 0 && addr - *base < *len &&
+			__atomic_load_n(&slots[i].base, __ATOMIC_RELAXED) == *base)
+			return true;
 	}
-	return NULL;
+	return false;
 }
 
-/* Async-signal-safe: mmap and write are bare system calls here. */
+static bool put_zeros(uintptr_t at, size_t len)
+{
+	return mmap((void *)at, len, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0) != MAP_FAILED;
+}
+
+/*
+ * Async-signal-safe: mmap and write are bare system calls here. Where the kernel does not promise so much memory at once
+ * (vm.overcommit_memory=2), one page after the other gets it until control has ended the connection.
+ */
 static void on_sigbus(int sig, siginfo_t *info, void *context)
 {
-	struct guard_slot *s = slot_of((uintptr_t)info->si_addr);
-	int saved = errno;
+	uintptr_t addr = (uintptr_t)info->si_addr, base;
+	int slot, saved = errno;
 	uint64_t one = 1;
+	size_t len;
 
-	if (!s || mmap((void *)s->base, s->len, PROT_READ | PROT_WRITE,
-			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0) == MAP_FAILED) {
+	if (!find_slot(addr, &slot, &base, &len) ||
+		(!put_zeros(base, len) && !put_zeros(addr & ~(page - 1), page))) {
 		signal(SIGBUS, SIG_DFL); /* the access is repeated and ends the process */
 		return;
 	}
-	__atomic_store_n(&s->lost, true, __ATOMIC_RELEASE);
+	__atomic_store_n(&slots[slot].lost, true, __ATOMIC_RELEASE);
 	if (notify >= 0) {
 		ssize_t n = write(notify, &one, sizeof(one));
 
@@ -60,6 +77,7 @@ int guard_start(int notify_fd)
 	struct sigaction action = {.sa_sigaction = on_sigbus, .sa_flags = SA_SIGINFO};
 
 	notify = notify_fd;
+	page = (size_t)sysconf(_SC_PAGESIZE);
 	sigemptyset(&action.sa_mask);
 	return sigaction(SIGBUS, &action, NULL) < 0 ? -errno : 0;
 }
@@ -76,7 +94,7 @@ int guard_add(void *addr, size_t len)
 		guard = n_slots;
 		__atomic_store_n(&n_slots, n_slots + 1, __ATOMIC_RELEASE);
 	}
-	slots[guard].len = len;
+	__atomic_store_n(&slots[guard].len, len, __ATOMIC_RELEASE); /* after the 0 of its last life */
 	slots[guard].lost = false;
 	__atomic_store_n(&slots[guard].base, (uintptr_t)addr, __ATOMIC_RELEASE);
 	return guard;

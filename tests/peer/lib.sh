@@ -52,9 +52,10 @@ ginnel() {
 	"$build/bin/ginnel" --api-socket "$run/api${of:-}" "$@"
 }
 
-# counter PORT NAME: e.g. counter 0 "rx packets"
+# counter PORT NAME: e.g. counter 0 "rx packets"; of a port of another kind if $kind says so
+kind=VirtualEthernet0/0
 counter() {
-	ginnel --json show interface "VirtualEthernet0/0/$1" | jq -r --arg name "$2" '.[0].counters[$name]'
+	ginnel --json show interface "$kind/$1" | jq -r --arg name "$2" '.[0].counters[$name]'
 }
 
 # counters_save TAG, counter_since TAG PORT NAME: what was counted between
