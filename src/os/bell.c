@@ -19,6 +19,8 @@ int bell_ring(const struct bell *bell)
 {
 	ssize_t n = 0;
 
+	if (bell->blocked && __atomic_load_n(bell->blocked, __ATOMIC_RELAXED))
+		return -EINTR;
 	switch (bell->kind) {
 	case BELL_NONE:
 		break;
@@ -32,5 +34,9 @@ int bell_ring(const struct bell *bell)
 		ring_message(bell);
 		break;
 	}
-	return n < 0 && errno == EINTR ? -EINTR : 0;
+	if (n >= 0 || errno != EINTR)
+		return 0;
+	if (bell->blocked)
+		__atomic_store_n(bell->blocked, true, __ATOMIC_RELAXED);
+	return -EINTR;
 }

@@ -30,6 +30,8 @@ enum bell_kind {
 struct bell {
 	enum bell_kind kind;
 	int fd;
+	/* All bells of one peer may share it: when one has blocked, none of them is tried again. Relaxed atomic. */
+	bool *blocked;
 	/* BELL_MESSAGE */
 	bool *missed; /* written by whoever rings, relaxed atomic */
 	uint32_t len;
@@ -53,8 +55,8 @@ static inline struct bell bell_socket(int fd)
 }
 
 /*
- * 0 when done or when it is full; -EINTR when the call blocked until the thread's alarm (os/thread.h). Other errors are
- * the peer's loss and count as 0. Never for a pipe: who reads from it into a page that does not come holds its lock
+ * 0 when done or when it is full; -EINTR when the call blocked until the thread's alarm (os/thread.h), or one of that
+ * peer's did before. Other errors are the peer's loss and count as 0. Never for a pipe: who reads from it into a page that does not come holds its lock
  * meanwhile, and no signal ends the wait for that.
  */
 int bell_ring(const struct bell *bell);

@@ -103,6 +103,22 @@ TEST(a_bell_that_blocks_ends_with_the_alarm)
 	close(fd);
 }
 
+/* Nobody has an alarm here: were another one rung, the test would hang. */
+TEST(no_bell_is_rung_of_a_peer_that_made_one_block)
+{
+	int fd = blocking_eventfd();
+	bool blocked = false;
+	struct bell bell = bell_eventfd(fd);
+
+	bell.blocked = &blocked;
+	assert_int_equal(thread_alarm_start(), 0);
+	assert_int_equal(bell_ring(&bell), -EINTR);
+	thread_alarm_stop();
+	assert_true(blocked);
+	assert_int_equal(bell_ring(&bell), -EINTR);
+	close(fd);
+}
+
 #define RINGERS 4
 #define RINGS   20000
 
@@ -198,5 +214,6 @@ TEST(a_message_that_finds_no_room_is_missed_and_nothing_else_is)
 TESTS(cmocka_unit_test(a_bell_with_nobody_at_the_other_end_is_silent), cmocka_unit_test(a_bell_adds_one),
 	cmocka_unit_test(a_bell_that_is_full_or_broken_is_the_peers_loss),
 	cmocka_unit_test(a_bell_that_blocks_ends_with_the_alarm),
+	cmocka_unit_test(no_bell_is_rung_of_a_peer_that_made_one_block),
 	cmocka_unit_test(messages_of_several_threads_never_mix),
 	cmocka_unit_test(a_message_that_finds_no_room_is_missed_and_nothing_else_is))

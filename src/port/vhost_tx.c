@@ -263,6 +263,11 @@ static void send_on(void *arg, uint32_t pair, struct pkt *const *pkts, uint32_t 
 	}
 	tx->vq = &ring->vq;
 	vhost_port_tx_lock(vp, pair);
+	if (unlikely(!(vhost_port_tx_pairs(vp) & 1u << pair))) { /* the driver has just given it up */
+		vhost_port_tx_unlock(vp, pair);
+		count_drop(tx, DROP_TX_NO_PEER, n);
+		return;
+	}
 	if (unlikely(vnet_ctrl_filters(&vp->ctrl)))
 		send_filtered_slow(tx, pkts, n);
 	else

@@ -91,8 +91,9 @@ static int memory_make(struct virtio_user_life *life, const struct shape *shape)
 	return 0;
 }
 
-static int queue_make(struct virtio_user_queue *q, const struct shape *shape, uint32_t ring, uint8_t *at)
+static int queue_make(struct virtio_user_life *life, const struct shape *shape, uint32_t ring, uint8_t *at)
 {
+	struct virtio_user_queue *q = &life->queues[ring];
 	struct driverq_setup setup = {
 		.size = shape->size,
 		.features = shape->features,
@@ -100,6 +101,7 @@ static int queue_make(struct virtio_user_queue *q, const struct shape *shape, ui
 		.buffers = at + shape->layout.len,
 		.buffer_len = buffer_len(shape->features, ring, shape->size),
 		.writable = is_rx(ring),
+		.blocked = &life->kick_blocked,
 	};
 	int err;
 
@@ -140,7 +142,7 @@ int virtio_user_life_create(
 	err = memory_make(life, &shape);
 	at = life->memory;
 	for (uint32_t i = 0; i < n_rings && err == 0; i++) {
-		err = queue_make(&life->queues[i], &shape, i, at);
+		err = queue_make(life, &shape, i, at);
 		at += ring_len(&shape, i);
 	}
 	if (err)

@@ -44,6 +44,7 @@ struct virtio_user_life {
 	int memfd;
 	uint8_t *memory;
 	uint64_t memory_len;
+	bool kick_blocked; /* struct bell */
 	uint32_t n_rings;
 	struct virtio_user_queue queues[];
 };

@@ -43,6 +43,7 @@ static void backend_reset(struct vhost_backend *b)
 	b->has_features = false;
 	b->protocol_features = 0;
 	b->owned = false;
+	b->bell_blocked = false;
 	b->device_status = 0;
 }
 

@@ -106,6 +106,7 @@ struct vhost_backend {
 	struct gmem *mem;
 	struct log_map log;
 	struct inflight_map inflight;
+	bool bell_blocked; /* of any ring; struct bell */
 	struct ring rings[VHOST_MAX_RINGS];
 
 	int error;

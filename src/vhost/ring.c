@@ -98,6 +98,16 @@ static void ring_set_log(const struct vhost_backend *b, struct ring *r)
 	q->log_used_gpa = r->addr.log;
 }
 
+/* own was set by a message; a ring without is told in-band, if that was negotiated. */
+static struct bell bell_of(
+	struct vhost_backend *b, const struct ring *r, const struct bell *own, uint32_t request)
+{
+	struct bell bell = own ? *own : request_ring_bell(b, request, r->shared.idx);
+
+	bell.blocked = &b->bell_blocked;
+	return bell;
+}
+
 static int ring_run(struct vhost_backend *b, struct ring *r, struct message *m)
 {
 	struct virtq *q = &r->shared.vq;
@@ -110,8 +120,8 @@ static int ring_run(struct vhost_backend *b, struct ring *r, struct message *m)
 		.avail_uaddr = r->addr.avail,
 		.used_uaddr = r->addr.used,
 		.features = b->features,
-		.call = r->call_set ? r->call : request_ring_bell(b, VHOST_USER_BACKEND_VRING_CALL, idx),
-		.err = r->err_set ? r->err : request_ring_bell(b, VHOST_USER_BACKEND_VRING_ERR, idx),
+		.call = bell_of(b, r, r->call_set ? &r->call : NULL, VHOST_USER_BACKEND_VRING_CALL),
+		.err = bell_of(b, r, r->err_set ? &r->err : NULL, VHOST_USER_BACKEND_VRING_ERR),
 	};
 	/* only a stop mends a broken ring, and nothing mends one whose calls block: its connection will be ended */
 	enum virtq_error error = r->fresh && q->error != VIRTQ_CALL_BLOCKS ? VIRTQ_OK : q->error;

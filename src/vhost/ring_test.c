@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/check.h"
 #include "base/test.h"
+#include "os/thread.h"
 #include "vhost/fake_device.h"
 #include "vhost/fake_front.h"
 
@@ -475,6 +476,44 @@ TEST(a_broken_ring_is_mended_by_a_restart_only)
 	bed_close(&bed);
 }
 
+/* The front-end's copy of a call descriptor, full and without O_NONBLOCK. */
+static void make_block(int fd)
+{
+	uint64_t full = UINT64_MAX - 1;
+
+	fake_events(fd);
+	assert_int_equal(write(fd, &full, sizeof(full)), sizeof(full));
+	assert_int_equal(fcntl(fd, F_SETFL, 0), 0);
+}
+
+/* One alarm for all: for the second ring nobody has one, and were it called, or its error told, the test would hang. */
+TEST(a_front_end_whose_call_blocks_is_called_at_no_other_ring)
+{
+	int call[] = {fake_eventfd(), fake_eventfd()};
+	struct bed bed;
+
+	bed_open_ready(&bed);
+	for (uint32_t i = 0; i < 2; i++) {
+		fake_ring_reset(&bed.front, i, 0);
+		fake_ring_fd(&bed.front, VHOST_USER_SET_VRING_CALL, i, call[i]);
+		fake_ring_fd(&bed.front, VHOST_USER_SET_VRING_ERR, i, call[i]);
+		fake_ring_start(&bed.front, i, 0, -1);
+		fake_offer(&bed.front, i, 64);
+		make_block(call[i]);
+	}
+	assert_int_equal(thread_alarm_start(), 0);
+	fake_device_fill(&bed.device, 0, 1, 64);
+	thread_alarm_stop();
+	fake_device_fill(&bed.device, 1, 1, 64);
+	for (uint32_t i = 0; i < 2; i++) {
+		assert_int_equal(bed.device.rings[i]->vq.error, VIRTQ_CALL_BLOCKS);
+		close(call[i]);
+	}
+	vhost_backend_check_rings(bed.device.backend);
+	assert_false(bed.device.connected);
+	bed_close(&bed);
+}
+
 /* An acknowledged SET_VRING_CALL with this descriptor. */
 static uint64_t call_with(struct bed *bed, int fd)
 {
@@ -601,6 +640,7 @@ TESTS(cmocka_unit_test(a_ring_starts_with_its_kick_descriptor),
 	cmocka_unit_test(a_ring_left_behind_by_a_dead_back_end_goes_on_at_the_used_index),
 	cmocka_unit_test(a_used_index_that_makes_no_sense_leaves_the_base_as_it_was_told),
 	cmocka_unit_test(a_broken_ring_is_mended_by_a_restart_only),
+	cmocka_unit_test(a_front_end_whose_call_blocks_is_called_at_no_other_ring),
 	cmocka_unit_test(eventfds_and_unix_sockets_carry_calls_and_other_files_do_not),
 	cmocka_unit_test(only_eventfds_carry_kicks),
 	cmocka_unit_test(the_flag_for_no_descriptor_and_the_descriptors_must_agree),

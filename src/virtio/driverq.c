@@ -83,6 +83,7 @@ int driverq_init(struct driverq *q, const struct driverq_setup *setup)
 		.fifo_mask = capacity - 1,
 		.kick = bell_eventfd(setup->kick_fd),
 	};
+	q->kick.blocked = setup->blocked;
 	q->entries = calloc(setup->size, sizeof(*q->entries));
 	q->free.numbers = calloc(2 * capacity, sizeof(*q->free.numbers));
 	if (!q->entries || !q->free.numbers) {

@@ -64,6 +64,7 @@ struct driverq_setup {
 	uint32_t buffer_len;
 	bool writable; /* the device writes into the buffers, or reads them */
 	int kick_fd;   /* an eventfd, the caller's */
+	bool *blocked; /* struct bell; may be NULL */
 };
 
 /* What we know of a descriptor's number, which is its buffer's too. */

@@ -157,17 +157,24 @@ static void region_put(struct gmem_region *r)
 /* An empty table with room for n regions. */
 static struct gmem *table_alloc(uint32_t n)
 {
-	return calloc(1, sizeof(struct gmem) + n * sizeof(struct gmem_region *));
+	struct gmem *mem = calloc(1, sizeof(*mem) + 2 * n * sizeof(mem->regions[0]));
+
+	if (mem)
+		mem->by_hva = mem->regions + n;
+	return mem;
 }
 
 /* Takes the region over from the caller. */
 static void table_insert(struct gmem *mem, struct gmem_region *r)
 {
-	uint32_t i = mem->n++;
+	uint32_t i = mem->n, k = mem->n++;
 
 	for (; i > 0 && mem->regions[i - 1]->gpa > r->gpa; i--)
 		mem->regions[i] = mem->regions[i - 1];
 	mem->regions[i] = r;
+	for (; k > 0 && (uintptr_t)mem->by_hva[k - 1]->hva > (uintptr_t)r->hva; k--)
+		mem->by_hva[k] = mem->by_hva[k - 1];
+	mem->by_hva[k] = r;
 }
 
 /* Maps one more region into a table that has room for it. 0 or -errno. */
@@ -207,8 +214,11 @@ int gmem_create(struct gmem **out, const struct gmem_spec *specs, uint32_t n, ch
 static struct gmem *table_without(const struct gmem *old, const struct gmem_region *left_out)
 {
 	struct gmem *mem = table_alloc((old ? old->n : 0) + 1);
+	uint32_t k = 0;
 
 	for (uint32_t i = 0; mem && old && i < old->n; i++) {
+		if (old->by_hva[i] != left_out)
+			mem->by_hva[k++] = old->by_hva[i];
 		if (old->regions[i] == left_out)
 			continue;
 		old->regions[i]->tables++;
@@ -310,13 +320,19 @@ uint8_t *gmem_at_uaddr(const struct gmem *mem, uint64_t uaddr, uint64_t len)
 
 uint64_t gmem_gpa_of(const struct gmem *mem, const void *hva)
 {
-	for (uint32_t i = 0; i < mem->n; i++) {
-		const struct gmem_region *r = mem->regions[i];
-		uint64_t offset = (uint64_t)((const uint8_t *)hva - r->hva);
+	uint32_t first = 0, end = mem->n;
+	const struct gmem_region *r;
 
-		if (offset < r->size)
-			return r->gpa + offset;
+	while (end - first > 1) {
+		uint32_t middle = first + (end - first) / 2;
+
+		if ((uintptr_t)mem->by_hva[middle]->hva <= (uintptr_t)hva)
+			first = middle;
+		else
+			end = middle;
 	}
-	ASSERT(!"pointer into guest memory that is in no region");
-	return 0;
+	ASSERT(first < end);
+	r = mem->by_hva[first];
+	ASSERT((uintptr_t)hva - (uintptr_t)r->hva < r->size); /* it came from this table */
+	return r->gpa + ((uintptr_t)hva - (uintptr_t)r->hva);
 }

@@ -48,6 +48,7 @@ struct gmem_region {
 
 struct gmem {
 	uint32_t n;
+	struct gmem_region **by_hva;   /* the same regions in another order */
 	struct gmem_region *regions[]; /* by gpa, no overlap */
 };
 

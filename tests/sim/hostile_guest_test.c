@@ -325,30 +325,46 @@ TEST(a_packed_chain_of_more_pieces_than_a_frame_needs_is_given_back_unseen)
 	sim_fini(&sim);
 }
 
-/* A table of its own may have more entries than the turn wants to hold. */
-TEST(a_chain_of_more_pieces_than_a_frame_needs_is_given_back_unseen)
+/* Guest 0 offers the same chain n times: each piece lies across the seam, so there are twice as many as descriptors. */
+static void offer_monsters(uint32_t n)
 {
 	struct guest *g = &sim.guest[0];
 	struct guest_queue *q = &g->queues[GUEST_TX];
 	uint64_t seam = g->queues[GUEST_RX].slabs_gpa + 4096;
-	struct vring_desc *table;
-	const uint32_t n = 1024;
+	struct vring_desc *table = guest_at(g, q->slabs_gpa);
 
-	begin();
-	/* each piece lies across the seam, so there are twice as many as descriptors */
-	table = guest_at(g, q->slabs_gpa);
-	for (uint32_t i = 0; i < n; i++)
+	for (uint32_t i = 0; i < 1024; i++)
 		table[i] = (struct vring_desc){.addr = seam - 8,
 			.len = 16,
-			.flags = i < n - 1 ? VRING_DESC_F_NEXT : 0,
+			.flags = i < 1023 ? VRING_DESC_F_NEXT : 0,
 			.next = (uint16_t)(i + 1)};
-	raw_send(&(struct vring_desc){.addr = q->slabs_gpa,
-			 .len = n * (uint32_t)sizeof(*table),
-			 .flags = VRING_DESC_F_INDIRECT},
-		1);
+	*raw_desc(0) = (struct vring_desc){
+		.addr = q->slabs_gpa, .len = 1024 * sizeof(*table), .flags = VRING_DESC_F_INDIRECT};
+	while (n-- > 0)
+		guest_raw_offer(g, GUEST_TX, 0);
+}
+
+/* A table of its own may have more entries than the turn wants to hold. */
+TEST(a_chain_of_more_pieces_than_a_frame_needs_is_given_back_unseen)
+{
+	begin();
+	offer_monsters(1);
 	sim_settle(&sim);
 	assert_int_equal(sim_drops(&sim, 0, DROP_RX_PIECES), 1);
-	assert_int_equal(q->used->idx, 2);
+	assert_int_equal(sim.guest[0].queues[GUEST_TX].used->idx, 2);
+	others_go_on();
+	sim_fini(&sim);
+}
+
+/* What it takes to see that they are too many is bounded as everything else in a turn. */
+TEST(chains_of_more_pieces_than_a_frame_needs_end_the_turn)
+{
+	begin();
+	offer_monsters(20);
+	assert_int_equal(sim_turn(&sim), 4);
+	assert_int_equal(sim_drops(&sim, 0, DROP_RX_PIECES), 4);
+	sim_settle(&sim);
+	assert_int_equal(sim_drops(&sim, 0, DROP_RX_PIECES), 20);
 	others_go_on();
 	sim_fini(&sim);
 }
@@ -479,4 +495,5 @@ TESTS(cmocka_unit_test(a_command_in_more_pieces_than_any_needs_is_given_back),
 	cmocka_unit_test(an_empty_chain_is_given_back),
 	cmocka_unit_test(headers_that_contradict_the_frame_are_dropped),
 	cmocka_unit_test(a_chain_of_more_pieces_than_a_frame_needs_is_given_back_unseen),
+	cmocka_unit_test(chains_of_more_pieces_than_a_frame_needs_end_the_turn),
 	cmocka_unit_test(a_packed_chain_of_more_pieces_than_a_frame_needs_is_given_back_unseen))
