@@ -29,17 +29,31 @@ static void region_make(struct gmem_region *r)
 	r->uaddr = r->gpa + ARENA_UADDR;
 }
 
+static int by_hva(const void *a, const void *b)
+{
+	const struct gmem_region *const *x = a, *const *y = b;
+
+	return (*x)->hva < (*y)->hva ? -1 : 1;
+}
+
+static void table_make(void)
+{
+	table = calloc(1, sizeof(*table) + 2 * ARENA_REGIONS * sizeof(table->regions[0]));
+	ASSERT(table);
+	table->n = ARENA_REGIONS;
+	table->by_hva = table->regions + ARENA_REGIONS;
+	for (uint32_t i = 0; i < ARENA_REGIONS; i++) {
+		region_make(&regions[i]);
+		table->regions[i] = &regions[i];
+		table->by_hva[i] = &regions[i];
+	}
+	qsort(table->by_hva, ARENA_REGIONS, sizeof(table->by_hva[0]), by_hva);
+}
+
 struct gmem *arena_open(void)
 {
-	if (!table) {
-		table = calloc(1, sizeof(*table) + sizeof(regions));
-		ASSERT(table);
-		for (uint32_t i = 0; i < ARENA_REGIONS; i++) {
-			region_make(&regions[i]);
-			table->regions[i] = &regions[i];
-		}
-		table->n = ARENA_REGIONS;
-	}
+	if (!table)
+		table_make();
 	for (uint32_t i = 0; i < ARENA_REGIONS; i++)
 		memset(regions[i].hva, 0, regions[i].size);
 	return table;
