@@ -225,6 +225,29 @@ TEST(without_a_successor_rings_run_again)
 	bed_close(&bed);
 }
 
+/* No text in JSON's sense: nothing is better than all but this. */
+TEST(a_port_whose_path_cannot_be_told_keeps_the_old_process_going)
+{
+	struct vhost_port_config config = {
+		.server = true, .mode = 0600, .feature_mask = UINT64_MAX, .instance = 7};
+	struct vhost_port *vp;
+	struct parcel sent;
+	char path[128];
+	struct bed bed;
+
+	bed_open(&bed);
+	snprintf(path, sizeof(path), "%s/\xff", bed.dir);
+	config.path = path;
+	add(&bed, 0, UINT64_MAX);
+	assert_int_equal(vhost_port_create(&bed.old.ports, &config, &vp), 0);
+	parcel_init(&sent);
+	sent.json = ports_save(&bed.old.ports, &sent);
+	assert_true(sent.incomplete);
+	parcel_fini(&sent);
+	ports_resume(&bed.old.ports);
+	bed_close(&bed);
+}
+
 TEST(a_kind_of_port_that_is_not_known_stops_the_take_over)
 {
 	struct bed bed;
@@ -240,4 +263,5 @@ TEST(a_kind_of_port_that_is_not_known_stops_the_take_over)
 TESTS(cmocka_unit_test(ports_keep_index_name_address_and_mask),
 	cmocka_unit_test(a_guest_keeps_its_rings_and_what_its_driver_said),
 	cmocka_unit_test(without_a_successor_rings_run_again),
+	cmocka_unit_test(a_port_whose_path_cannot_be_told_keeps_the_old_process_going),
 	cmocka_unit_test(a_kind_of_port_that_is_not_known_stops_the_take_over))
