@@ -489,6 +489,27 @@ TEST(descriptors_of_the_wrong_kind_leave_their_front_end_behind)
 	}
 }
 
+/* Another version's longest message may be longer than ours. */
+TEST(half_a_message_that_this_version_has_no_room_for_leaves_its_front_end_behind)
+{
+	static const uint32_t sizes[] = {0, MESSAGE_MAX_PAYLOAD + 1, UINT32_MAX};
+
+	for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
+		const struct vhost_user_header header = {
+			.request = VHOST_USER_SET_MEM_TABLE, .flags = VHOST_USER_VERSION, .size = sizes[i]};
+		struct parcel arrived;
+		struct bed bed;
+
+		bed_open_running(&bed);
+		fake_device_save(&bed.old, &arrived);
+		json_object_set_new(json_object_get(json_object_get(arrived.json, "front-end"), "connection"),
+			"in", parcel_hex(&header, sizeof(header)));
+		succeed_with(&bed, &arrived);
+		assert_false(bed.new.connected);
+		bed_close(&bed);
+	}
+}
+
 TEST(areas_for_buffers_in_flight_that_lie_elsewhere_leave_their_front_end_behind)
 {
 	static const int strides[] = {1, 2 * (16 + 16 * FAKE_RING_SIZE) - 8};
@@ -548,5 +569,6 @@ TESTS(cmocka_unit_test(a_front_end_that_has_said_nothing_yet_goes_on_from_the_st
 	cmocka_unit_test(a_front_end_that_uses_what_the_successor_lacks_is_left_behind_and_may_come_again),
 	cmocka_unit_test(memory_that_was_cut_meanwhile_leaves_its_front_end_behind),
 	cmocka_unit_test(descriptors_of_the_wrong_kind_leave_their_front_end_behind),
+	cmocka_unit_test(half_a_message_that_this_version_has_no_room_for_leaves_its_front_end_behind),
 	cmocka_unit_test(areas_for_buffers_in_flight_that_lie_elsewhere_leave_their_front_end_behind),
 	cmocka_unit_test(without_a_successor_the_old_one_goes_on))
