@@ -25,7 +25,7 @@ struct parcel {
 	int *fds;     /* borrowed by the sender, the receiver's own; -1: taken */
 	uint32_t n_fds, size;
 	bool received;
-	bool incomplete; /* out of memory while it was filled: it cannot be sent */
+	bool incomplete; /* something is missing: it cannot be sent */
 };
 
 /* Empty, to be sent. */

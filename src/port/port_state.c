@@ -45,8 +45,13 @@ json_t *ports_save(struct ports *ports, struct parcel *parcel)
 	json_t *saved = json_array();
 	struct port *port;
 
-	list_for_each (port, &ports->list, link)
-		json_array_append_new(saved, port_save(port, parcel));
+	list_for_each (port, &ports->list, link) {
+		if (json_array_append_new(saved, port_save(port, parcel)) == 0)
+			continue;
+		log_error("%s cannot be handed over: out of memory, or its path is not UTF-8",
+			port->iface.name);
+		parcel->incomplete = true;
+	}
 	return saved;
 }
 

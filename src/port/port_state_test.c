@@ -23,6 +23,7 @@ struct process {
 	struct iface_table *ifaces;
 	struct ports ports;
 	struct waker waker;
+	int place_err; /* 0: they can be polled */
 };
 
 struct bed {
@@ -34,8 +35,10 @@ struct bed {
 
 static int place(void *subject, struct port *port, uint32_t queue)
 {
-	port->rx_waker[queue] = &((struct process *)subject)->waker;
-	return 0;
+	struct process *p = subject;
+
+	port->rx_waker[queue] = p->place_err ? NULL : &p->waker;
+	return p->place_err;
 }
 
 static void unplace(void *subject, struct port *port, uint32_t queue)
@@ -202,6 +205,29 @@ TEST(a_guest_keeps_its_rings_and_what_its_driver_said)
 	bed_close(&bed);
 }
 
+TEST(a_control_queue_that_no_worker_can_poll_is_shown_all_the_same)
+{
+	struct vnet_ctrl ctrl = {.commands = 1};
+	struct fake_front front;
+	struct vhost_port *vp;
+	struct bed bed;
+	char path[128];
+
+	bed_open(&bed);
+	log_set_level((enum log_level)0);
+	bed.old.place_err = -ENOMEM;
+	vp = add(&bed, 0, UINT64_MAX);
+	snprintf(path, sizeof(path), "%s/0", bed.dir);
+	fake_front_open(&front, bed.old.loop, path);
+	fake_negotiate(&front, FEATURES, 0);
+	fake_ring_start(&front, 2, 0, -1);
+	assert_non_null(vp->ctrl_ring);
+	vhost_ctrl_state(vp, &ctrl);
+	assert_int_equal(ctrl.commands, 0);
+	fake_front_close(&front);
+	bed_close(&bed);
+}
+
 TEST(without_a_successor_rings_run_again)
 {
 	struct vhost_port *vp;
@@ -225,6 +251,29 @@ TEST(without_a_successor_rings_run_again)
 	bed_close(&bed);
 }
 
+/* No text in JSON's sense: nothing is better than all but this. */
+TEST(a_port_whose_path_cannot_be_told_keeps_the_old_process_going)
+{
+	struct vhost_port_config config = {
+		.server = true, .mode = 0600, .feature_mask = UINT64_MAX, .instance = 7};
+	struct vhost_port *vp;
+	struct parcel sent;
+	char path[128];
+	struct bed bed;
+
+	bed_open(&bed);
+	snprintf(path, sizeof(path), "%s/\xff", bed.dir);
+	config.path = path;
+	add(&bed, 0, UINT64_MAX);
+	assert_int_equal(vhost_port_create(&bed.old.ports, &config, &vp), 0);
+	parcel_init(&sent);
+	sent.json = ports_save(&bed.old.ports, &sent);
+	assert_true(sent.incomplete);
+	parcel_fini(&sent);
+	ports_resume(&bed.old.ports);
+	bed_close(&bed);
+}
+
 TEST(a_kind_of_port_that_is_not_known_stops_the_take_over)
 {
 	struct bed bed;
@@ -239,5 +288,7 @@ TEST(a_kind_of_port_that_is_not_known_stops_the_take_over)
 
 TESTS(cmocka_unit_test(ports_keep_index_name_address_and_mask),
 	cmocka_unit_test(a_guest_keeps_its_rings_and_what_its_driver_said),
+	cmocka_unit_test(a_control_queue_that_no_worker_can_poll_is_shown_all_the_same),
 	cmocka_unit_test(without_a_successor_rings_run_again),
+	cmocka_unit_test(a_port_whose_path_cannot_be_told_keeps_the_old_process_going),
 	cmocka_unit_test(a_kind_of_port_that_is_not_known_stops_the_take_over))

@@ -84,5 +84,6 @@ void vhost_ctrl_state(struct vhost_port *vp, struct vnet_ctrl *out)
 	if (!ring)
 		return;
 	rcu_publish(vp->ctrl_ring, ring);
-	waker_wake(vp->port.rx_waker[0]); /* it may have armed and slept without this ring */
+	if (vp->port.rx_waker[0])
+		waker_wake(vp->port.rx_waker[0]); /* it may have armed and slept without this ring */
 }

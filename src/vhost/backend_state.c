@@ -87,7 +87,23 @@ static enum virtq_error error_of(const char *text)
 	return VIRTQ_AVAIL_JUMPED;
 }
 
-static void ring_restore(struct ring *r, const json_t *o, struct parcel *parcel)
+static bool bell_is_right(const struct bell *bell)
+{
+	enum foreign_kind kind = bell->kind == BELL_SOCKET ? FOREIGN_SOCKET : FOREIGN_EVENTFD;
+
+	return bell->fd < 0 || foreign_kind(bell->fd) == kind;
+}
+
+static int check_descriptors(const struct ring *r)
+{
+	int kick = r->shared.kick_fd;
+
+	if (kick >= 0 && foreign_kind(kick) != FOREIGN_EVENTFD)
+		return -EINVAL;
+	return bell_is_right(&r->call) && bell_is_right(&r->err) ? 0 : -EINVAL;
+}
+
+static int ring_restore(struct ring *r, const json_t *o, struct parcel *parcel)
 {
 	const json_t *addr = json_object_get(o, "addresses");
 	const char *broken = parcel_str(o, "broken", NULL);
@@ -109,6 +125,7 @@ static void ring_restore(struct ring *r, const json_t *o, struct parcel *parcel)
 	r->has_addr = addr;
 	r->addr = addr_restore(addr, r->shared.idx);
 	r->shared.vq.error = broken ? error_of(broken) : VIRTQ_OK;
+	return check_descriptors(r);
 }
 
 /* Adds those which ran to *runs, as bits. */
@@ -120,9 +137,8 @@ static int rings_restore(struct vhost_backend *b, const json_t *rings, struct pa
 	json_array_foreach ((json_t *)(uintptr_t)rings, i, o) {
 		uint64_t idx = parcel_u64(o, "index", UINT64_MAX);
 
-		if (idx >= b->n_rings)
+		if (idx >= b->n_rings || ring_restore(&b->rings[idx], o, parcel) < 0)
 			return -EINVAL;
-		ring_restore(&b->rings[idx], o, parcel);
 		if (parcel_bool(o, "runs", false))
 			*runs |= BIT(idx);
 	}

@@ -447,6 +447,92 @@ TEST(memory_that_was_cut_meanwhile_leaves_its_front_end_behind)
 	bed_close(&bed);
 }
 
+/* What arrived, after the test has changed it. */
+static void succeed_with(struct bed *bed, struct parcel *arrived)
+{
+	log_set_level(LOG_LEVEL_ERROR);
+	fake_device_restore(&bed->new, &bed->old, arrived, FAKE_FEATURES);
+	parcel_fini(arrived);
+	bed->succeeded = true;
+	bed->front.loop = bed->new.loop;
+}
+
+TEST(descriptors_of_the_wrong_kind_leave_their_front_end_behind)
+{
+	static const char *const keys[] = {"kick", "call", "err"};
+
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+		int pipe_ends[2], good = fake_eventfd(), n;
+		struct parcel arrived;
+		json_t *ring, *name;
+		struct bed bed;
+
+		assert_int_equal(pipe(pipe_ends), 0);
+		bed_open_running(&bed);
+		fake_ring_fd(&bed.front, VHOST_USER_SET_VRING_KICK, 0, good);
+		fake_ring_fd(&bed.front, VHOST_USER_SET_VRING_CALL, 0, good);
+		fake_ring_fd(&bed.front, VHOST_USER_SET_VRING_ERR, 0, good);
+		fake_device_save(&bed.old, &arrived);
+		ring = json_array_get(
+			json_object_get(json_object_get(arrived.json, "front-end"), "rings"), 0);
+		name = json_object_get(ring, keys[i]);
+		if (json_is_object(name))
+			name = json_object_get(name, "descriptor");
+		n = (int)json_integer_value(name);
+		assert_int_equal(dup2(pipe_ends[1], arrived.fds[n]), arrived.fds[n]);
+		succeed_with(&bed, &arrived);
+		assert_false(bed.new.connected);
+		close(pipe_ends[0]);
+		close(pipe_ends[1]);
+		close(good);
+		bed_close(&bed);
+	}
+}
+
+/* Another version's longest message may be longer than ours. */
+TEST(half_a_message_that_this_version_has_no_room_for_leaves_its_front_end_behind)
+{
+	static const uint32_t sizes[] = {0, MESSAGE_MAX_PAYLOAD + 1, UINT32_MAX};
+
+	for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
+		const struct vhost_user_header header = {
+			.request = VHOST_USER_SET_MEM_TABLE, .flags = VHOST_USER_VERSION, .size = sizes[i]};
+		struct parcel arrived;
+		struct bed bed;
+
+		bed_open_running(&bed);
+		fake_device_save(&bed.old, &arrived);
+		json_object_set_new(json_object_get(json_object_get(arrived.json, "front-end"), "connection"),
+			"in", parcel_hex(&header, sizeof(header)));
+		succeed_with(&bed, &arrived);
+		assert_false(bed.new.connected);
+		bed_close(&bed);
+	}
+}
+
+TEST(areas_for_buffers_in_flight_that_lie_elsewhere_leave_their_front_end_behind)
+{
+	static const int strides[] = {1, 2 * (16 + 16 * FAKE_RING_SIZE) - 8};
+
+	for (size_t i = 0; i < ARRAY_LEN(strides); i++) {
+		struct vhost_user_inflight areas = {.num_queues = 2, .queue_size = FAKE_RING_SIZE};
+		struct parcel arrived;
+		struct bed bed;
+
+		bed_open(&bed);
+		fake_negotiate(&bed.front, FAKE_FEATURES, BIT(VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD));
+		fake_plain(&bed.front, VHOST_USER_GET_INFLIGHT_FD, &areas, sizeof(areas));
+		assert_true(fake_reply(&bed.front, VHOST_USER_GET_INFLIGHT_FD, &areas, sizeof(areas)));
+		fake_ring_start(&bed.front, 1, 0, -1);
+		fake_device_save(&bed.old, &arrived);
+		json_object_set_new(json_object_get(json_object_get(arrived.json, "front-end"), "inflight"),
+			"stride", json_integer(strides[i]));
+		succeed_with(&bed, &arrived);
+		assert_false(bed.new.connected);
+		bed_close(&bed);
+	}
+}
+
 TEST(without_a_successor_the_old_one_goes_on)
 {
 	struct parcel arrived;
@@ -482,4 +568,7 @@ TESTS(cmocka_unit_test(a_front_end_that_has_said_nothing_yet_goes_on_from_the_st
 	cmocka_unit_test(one_that_connects_goes_on_as_well),
 	cmocka_unit_test(a_front_end_that_uses_what_the_successor_lacks_is_left_behind_and_may_come_again),
 	cmocka_unit_test(memory_that_was_cut_meanwhile_leaves_its_front_end_behind),
+	cmocka_unit_test(descriptors_of_the_wrong_kind_leave_their_front_end_behind),
+	cmocka_unit_test(half_a_message_that_this_version_has_no_room_for_leaves_its_front_end_behind),
+	cmocka_unit_test(areas_for_buffers_in_flight_that_lie_elsewhere_leave_their_front_end_behind),
 	cmocka_unit_test(without_a_successor_the_old_one_goes_on))

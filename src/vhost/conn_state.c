@@ -55,8 +55,8 @@ static int in_restore(struct conn *c, const json_t *state, struct parcel *parcel
 	if (have < 0)
 		return have;
 	memcpy(&m->header, in, HEADER_LEN);
-	if (have > (int)HEADER_LEN) {
-		if (m->header.size > MESSAGE_MAX_PAYLOAD || (size_t)have > HEADER_LEN + m->header.size)
+	if (have >= (int)HEADER_LEN) {
+		if (m->header.size > MESSAGE_MAX_PAYLOAD || (size_t)have >= HEADER_LEN + m->header.size)
 			return -EINVAL;
 		memcpy(m->payload.bytes, in + HEADER_LEN, (size_t)have - HEADER_LEN);
 	}

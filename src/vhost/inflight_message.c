@@ -125,7 +125,8 @@ int inflight_of_ring(struct vhost_backend *b, struct ring *r, struct message *m)
 	r->shared.inflight = NULL;
 	if (!b->inflight.map.at || at >= b->inflight.map.size || rings_packed(b))
 		return 0;
-	if (r->size > b->inflight.queue_size ||
+	if (r->size > b->inflight.queue_size || at % sizeof(uint64_t) != 0 ||
+		inflight_area_len(r->size, false) > b->inflight.map.size - at ||
 		inflight_open(&r->inflight, b->inflight.map.at + at, (uint16_t)r->size) < 0)
 		return message_refuse(m, -EINVAL, "ring %u does not fit its inflight area", r->shared.idx);
 	r->shared.inflight = &r->inflight;
