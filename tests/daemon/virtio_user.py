@@ -3,6 +3,7 @@
 """Two ginnelds, a guest behind each, joined by virtio-user here and vhost-user there."""
 
 import os
+import resource
 import signal
 import struct
 import time
@@ -190,6 +191,18 @@ def a_successor_of_either_side_connects_anew():
             assert has(a, "RING_PACKED"), port(a)
 
 
+def a_successor_that_fails_costs_frames_and_nothing_else():
+    for driver_listens in (False, True):
+        with link(driver_listens) as (a, _, traffic):
+            wait(lambda: runs(a), "the back-end runs")
+            for limit in (12, 14, 16):  # descriptors, too few to take over
+                new = a.begin("--replace", preexec_fn=lambda n=limit: resource.setrlimit(resource.RLIMIT_NOFILE, (n, n)))
+                traffic.until_shouting(lambda: new.poll() is not None or a.process.poll() is not None, "one ends")
+                assert new.poll() == 1, a.log()
+                wait(lambda: runs(a), "the back-end runs again")
+                traffic.flows_at_last()
+
+
 def a_port_that_has_no_back_end_says_so():
     with Daemon() as d:
         assert d.run("create", "virtio-user", "socket", str(d.dir / "none.sock"))[1] == "VirtioUser0/0/0\n"
@@ -231,4 +244,5 @@ if __name__ == "__main__":
           the_back_end_has_the_last_word_about_queues_and_features,
           a_back_end_without_version_1_is_refused_with_the_reason, whoever_is_killed_comes_back,
           a_back_end_that_stands_still_costs_frames_and_nothing_else, a_successor_of_either_side_connects_anew,
+          a_successor_that_fails_costs_frames_and_nothing_else,
           a_port_that_has_no_back_end_says_so, mistakes_are_answered_with_the_mend])
