@@ -29,17 +29,32 @@ static void region_make(struct gmem_region *r)
 	r->uaddr = r->gpa + ARENA_UADDR;
 }
 
+static int by_hva(const void *a, const void *b)
+{
+	const struct gmem_region *const *x = a, *const *y = b;
+	uintptr_t left = (uintptr_t)(*x)->hva, right = (uintptr_t)(*y)->hva;
+
+	return left < right ? -1 : left > right;
+}
+
+/* As gmem_create() would, if that took memory which is no file. */
+static void table_make(void)
+{
+	table = calloc(1, sizeof(*table) + 2 * sizeof(table->regions[0]) * ARENA_REGIONS);
+	ASSERT(table);
+	table->by_hva = table->regions + ARENA_REGIONS;
+	for (uint32_t i = 0; i < ARENA_REGIONS; i++) {
+		region_make(&regions[i]);
+		table->regions[i] = table->by_hva[i] = &regions[i];
+	}
+	qsort(table->by_hva, ARENA_REGIONS, sizeof(table->by_hva[0]), by_hva);
+	table->n = ARENA_REGIONS;
+}
+
 struct gmem *arena_open(void)
 {
-	if (!table) {
-		table = calloc(1, sizeof(*table) + sizeof(regions));
-		ASSERT(table);
-		for (uint32_t i = 0; i < ARENA_REGIONS; i++) {
-			region_make(&regions[i]);
-			table->regions[i] = &regions[i];
-		}
-		table->n = ARENA_REGIONS;
-	}
+	if (!table)
+		table_make();
 	for (uint32_t i = 0; i < ARENA_REGIONS; i++)
 		memset(regions[i].hva, 0, regions[i].size);
 	return table;
