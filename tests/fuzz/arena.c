@@ -32,23 +32,22 @@ static void region_make(struct gmem_region *r)
 static int by_hva(const void *a, const void *b)
 {
 	const struct gmem_region *const *x = a, *const *y = b;
-	uintptr_t left = (uintptr_t)(*x)->hva, right = (uintptr_t)(*y)->hva;
 
-	return left < right ? -1 : left > right;
+	return (*x)->hva < (*y)->hva ? -1 : 1;
 }
 
-/* As gmem_create() would, if that took memory which is no file. */
 static void table_make(void)
 {
-	table = calloc(1, sizeof(*table) + 2 * sizeof(table->regions[0]) * ARENA_REGIONS);
+	table = calloc(1, sizeof(*table) + 2 * ARENA_REGIONS * sizeof(table->regions[0]));
 	ASSERT(table);
+	table->n = ARENA_REGIONS;
 	table->by_hva = table->regions + ARENA_REGIONS;
 	for (uint32_t i = 0; i < ARENA_REGIONS; i++) {
 		region_make(&regions[i]);
-		table->regions[i] = table->by_hva[i] = &regions[i];
+		table->regions[i] = &regions[i];
+		table->by_hva[i] = &regions[i];
 	}
 	qsort(table->by_hva, ARENA_REGIONS, sizeof(table->by_hva[0]), by_hva);
-	table->n = ARENA_REGIONS;
 }
 
 struct gmem *arena_open(void)

@@ -4,6 +4,7 @@
 # lib - the switch, and what the peer tests ask of guests that it connects. In the run directory:
 #   switch         the daemon's name as a process, startup its command file, api its control socket
 #   port0, port1…  the vhost-user sockets; port N is VirtualEthernet0/0/N
+# A test with a second switch says whose command it is by `of=2` before it: switch2, startup2, api2.
 #
 # What a test measured it prints as a line of its own, see result(). Everything else is for people.
 # shellcheck source=tests/guest/lib.sh
@@ -17,22 +18,27 @@ startup_write() {
 	for ((port = 0; port < ports; port++)); do
 		role=${1:-$role}
 		[ $# = 0 ] || shift
-		echo "create vhost-user socket $run/port$port ${role/client/} ${port_options:-}"
-		echo "set interface state VirtualEthernet0/0/$port up"
-		echo "set interface l2 bridge VirtualEthernet0/0/$port 1"
+		port_write $port "${role/client/}" "${port_options:-}"
 	done >"$run/startup"
+}
+
+# port_write PORT [OPTION]...: the commands that make it
+port_write() {
+	echo "create vhost-user socket $run/port$1 ${*:2}"
+	echo "set interface state VirtualEthernet0/0/$1 up"
+	echo "set interface l2 bridge VirtualEthernet0/0/$1 1"
 }
 
 # switch_begin [OPTION]...: starts ginneld with the startup file that is there
 # shellcheck disable=SC2120
 switch_begin() {
-	process_start switch "${as_user[@]}" "$(readable "$build/bin/ginneld")" \
-		--api-socket "$run/api" --startup "$run/startup" "$@"
+	process_start "switch${of:-}" "${as_user[@]}" "$(readable "$build/bin/ginneld")" \
+		--api-socket "$run/api${of:-}" --startup "$run/startup${of:-}" "$@"
 	wait_until 30 switch_answers || fail "ginneld does not answer"
 }
 
 switch_answers() {
-	process_runs switch || fail "ginneld ended"
+	process_runs "switch${of:-}" || fail "ginneld ended"
 	ginnel show version >/dev/null 2>&1
 }
 
@@ -43,12 +49,13 @@ switch_start() {
 }
 
 ginnel() {
-	"$build/bin/ginnel" --api-socket "$run/api" "$@"
+	"$build/bin/ginnel" --api-socket "$run/api${of:-}" "$@"
 }
 
-# counter PORT NAME: e.g. counter 0 "rx packets"
+# counter PORT NAME: e.g. counter 0 "rx packets"; of a port of another kind if $kind says so
+kind=VirtualEthernet0/0
 counter() {
-	ginnel --json show interface "VirtualEthernet0/0/$1" | jq -r --arg name "$2" '.[0].counters[$name]'
+	ginnel --json show interface "$kind/$1" | jq -r --arg name "$2" '.[0].counters[$name]'
 }
 
 # counters_save TAG, counter_since TAG PORT NAME: what was counted between

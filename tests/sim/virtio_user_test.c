@@ -8,8 +8,10 @@
 #include "sim.h"
 
 #include "base/test.h"
+#include "os/thread.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -266,7 +268,9 @@ static void check_crossing(uint64_t wire, uint64_t guests, const struct referenc
 TEST(offloads_cross_the_wire_as_far_as_they_were_negotiated_and_are_completed_otherwise)
 {
 	static const uint64_t wires[] = {FEATURES, FEATURES & ~MRG, FEATURES & ~SIM_USO_FEATURES,
-		FEATURES & ~SIM_TSO_FEATURES, FEATURES & ~LARGE, FEATURES & ~(LARGE | SIM_CSUM_FEATURES)};
+		FEATURES & ~SIM_TSO_FEATURES, FEATURES & ~LARGE, FEATURES & ~(LARGE | SIM_CSUM_FEATURES),
+		FEATURES & ~(FEATURE(VIRTIO_NET_F_HOST_TSO4) | FEATURE(VIRTIO_NET_F_HOST_USO)),
+		FEATURES & ~(FEATURE(VIRTIO_NET_F_GUEST_TSO4) | FEATURE(VIRTIO_NET_F_GUEST_USO4))};
 	static const uint64_t guests[] = {SIM_RING_FEATURES | SIM_CSUM_FEATURES | LARGE,
 		(SIM_RING_FEATURES | SIM_CSUM_FEATURES | LARGE) &
 			~(FEATURE(VIRTIO_NET_F_GUEST_TSO4) | FEATURE(VIRTIO_NET_F_GUEST_USO4))};
@@ -335,6 +339,11 @@ TEST(a_large_frame_that_does_not_fit_what_is_free_leaves_it_to_smaller_ones)
 	assert_int_equal(drops(DROP_TX_NO_BUFFER), 1);
 	guest_says(60);
 	assert_int_equal(counters().tx_packets, 2);
+	/* two buffers are left */
+	guest_says(4300);
+	assert_int_equal(drops(DROP_TX_NO_BUFFER), 2);
+	guest_says(4200);
+	assert_int_equal(counters().tx_packets, 3);
 	end();
 }
 
@@ -587,6 +596,60 @@ TEST(a_wrong_num_buffers_breaks_the_queue)
 	}
 }
 
+TEST(an_empty_buffer_in_a_frame_breaks_the_queue)
+{
+	struct virtq *vq = &device.rings[0].vq;
+	const struct virtio_net_hdr_mrg_rxbuf hdr = {.num_buffers = 2};
+	struct virtq_seg seg;
+
+	begin(1, 8);
+	device_start(&device, vu, FEATURES, 2);
+	for (uint32_t i = 0; i < 2; i++) {
+		struct virtq_chain chain = {.segs = &seg, .max = 1};
+
+		assert_int_equal(virtq_pop(vq, &chain), 1);
+		memcpy(seg.addr, &hdr, sizeof(hdr));
+		virtq_push(vq, chain.buffer, i == 0 ? 200 : 0);
+	}
+	virtq_flush(vq);
+	assert_int_equal(sim_turn(&sim), 2);
+	assert_int_equal(drops(DROP_RX_HEADER), 1);
+	check_given_up(DRIVERQ_NUM_BUFFERS);
+}
+
+/* It has a copy of the descriptor, with the same flags. */
+static void make_blocking(int fd)
+{
+	uint64_t full = UINT64_MAX - 1;
+
+	rings_of(fd);
+	assert_int_equal(write(fd, &full, sizeof(full)), sizeof(full));
+	assert_int_equal(fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK), 0);
+}
+
+TEST(a_kick_that_blocks_ends_with_the_alarm_and_the_back_end_is_left_for_a_while)
+{
+	for (uint32_t ring = 0; ring < 2; ring++) {
+		begin(1, 8);
+		guest_post_n(&sim.guest[0], 1, 2000);
+		device_start(&device, vu, FEATURES & ~FEATURE(VIRTIO_RING_F_EVENT_IDX), 2);
+		make_blocking(vu->life->queues[ring].kick_fd);
+		virtq_arm(&device.rings[ring].vq);
+		assert_int_equal(thread_alarm_start(), 0);
+		if (ring == 0)
+			device_send(&device, 0, NULL, frame, 100);
+		else
+			guest_says(100);
+		sim_settle(&sim);
+		thread_alarm_stop();
+		assert_int_equal(vu->life->queues[ring].vq.error, DRIVERQ_KICK_BLOCKS);
+		vu->port.ops->tick(&vu->port);
+		assert_int_equal(vu->frontend->given_up, 1);
+		assert_int_equal(vu->frontend->err, -EINTR);
+		end();
+	}
+}
+
 TEST(a_device_that_returns_more_than_the_buffer_holds_is_given_up)
 {
 	begin(1, 8);
@@ -687,6 +750,8 @@ TESTS(cmocka_unit_test(frames_of_every_size_go_both_ways),
 	cmocka_unit_test(the_memory_of_a_life_can_be_neither_shrunk_nor_grown),
 	cmocka_unit_test(frames_that_are_no_good_are_dropped_by_name_and_the_queue_lives),
 	cmocka_unit_test(a_wrong_num_buffers_breaks_the_queue),
+	cmocka_unit_test(an_empty_buffer_in_a_frame_breaks_the_queue),
+	cmocka_unit_test(a_kick_that_blocks_ends_with_the_alarm_and_the_back_end_is_left_for_a_while),
 	cmocka_unit_test(a_device_that_returns_more_than_the_buffer_holds_is_given_up),
 	cmocka_unit_test(a_broken_transmit_queue_drops_by_name),
 	cmocka_unit_test(noise_in_the_shared_memory_harms_nobody_else))
