@@ -68,10 +68,13 @@ static void client_free(struct client *c)
 	free(c);
 }
 
+/* Unwatched first: another process may hold the same connection, and closing ours would not end the watch. */
 static void client_close(struct client *c)
 {
-	close(c->fd);
+	int fd = c->fd;
+
 	client_free(c);
+	close(fd);
 }
 
 static void client_pass_on(struct client *c)

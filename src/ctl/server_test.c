@@ -493,6 +493,33 @@ TEST(a_server_goes_on_with_a_socket_that_listens_already)
 	world_close(&w);
 }
 
+/* The predecessor holds the same connection a little longer, so closing ours alone would leave it under watch. */
+TEST(a_client_that_leaves_its_new_server_is_forgotten)
+{
+	struct parcel parcel = {.fds = (int[2]){0}, .size = 2};
+	struct ctl_server *next;
+	struct loop *loop;
+	struct world w;
+	json_t *saved;
+	int before;
+
+	world_open(&w);
+	assert_int_equal(loop_create(&loop), 0);
+	before = connect_client(&w);
+	turns(&w, 2);
+	saved = ctl_server_save(w.server, &parcel);
+	for (int i = 0; i < 2; i++)
+		parcel.fds[i] = dup(parcel.fds[i]);
+	assert_int_equal(ctl_server_restore(&next, loop, w.ctl, w.path, saved, &parcel), 0);
+	close(before);
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(loop_turn(loop, 0), 0);
+	ctl_server_stop(next);
+	loop_destroy(loop);
+	json_decref(saved);
+	world_close(&w);
+}
+
 TEST(a_server_at_another_path_starts_anew)
 {
 	struct parcel parcel = {.fds = (int[1]){0}, .size = 1};
@@ -520,6 +547,7 @@ TEST(a_server_at_another_path_starts_anew)
 TESTS(cmocka_unit_test(a_server_at_another_path_starts_anew),
 	cmocka_unit_test(a_command_may_take_its_connection_after_the_answer),
 	cmocka_unit_test(a_server_goes_on_with_a_socket_that_listens_already),
+	cmocka_unit_test(a_client_that_leaves_its_new_server_is_forgotten),
 	cmocka_unit_test(only_the_owner_may_open_the_socket),
 	cmocka_unit_test(a_request_may_come_byte_by_byte),
 	cmocka_unit_test(two_requests_in_one_write_get_two_answers_in_order),
