@@ -338,13 +338,11 @@ static void cut(struct fuzz *f)
 
 /* --- the device --- */
 
-static void check_inside(const void *p, uint64_t len)
+static void check_inside(const struct gmem *mem, const void *p, uint64_t len)
 {
-	struct vhost_backend_status status = fake_device_status(&bed.device);
-
-	ASSERT(status.mem);
-	for (uint32_t i = 0; i < status.mem->n; i++) {
-		const struct gmem_region *r = status.mem->regions[i];
+	ASSERT(mem);
+	for (uint32_t i = 0; i < mem->n; i++) {
+		const struct gmem_region *r = mem->regions[i];
 		uint64_t offset = (uint64_t)((const uint8_t *)p - r->hva);
 
 		if (offset < r->size && len <= r->size - offset)
@@ -355,20 +353,22 @@ static void check_inside(const void *p, uint64_t len)
 
 static void check_rings(void)
 {
+	const struct gmem *mem = fake_device_status(&bed.device).mem;
+
 	for (uint32_t i = 0; i < SHAPE_RINGS; i++) {
 		const struct vhost_ring *ring = bed.device.rings[i];
 
 		if (!ring)
 			continue;
 		if (ring->vq.packed) {
-			check_inside(ring->vq.slots, ring->vq.size * sizeof(struct vring_packed_desc));
-			check_inside(ring->vq.driver_event, sizeof(struct vring_packed_desc_event));
-			check_inside(ring->vq.device_event, sizeof(struct vring_packed_desc_event));
+			check_inside(mem, ring->vq.slots, ring->vq.size * sizeof(struct vring_packed_desc));
+			check_inside(mem, ring->vq.driver_event, sizeof(struct vring_packed_desc_event));
+			check_inside(mem, ring->vq.device_event, sizeof(struct vring_packed_desc_event));
 			continue;
 		}
-		check_inside(ring->vq.desc, ring->vq.size * sizeof(struct vring_desc));
-		check_inside(ring->vq.avail, 6 + 2ull * ring->vq.size);
-		check_inside(ring->vq.used, 6 + 8ull * ring->vq.size);
+		check_inside(mem, ring->vq.desc, ring->vq.size * sizeof(struct vring_desc));
+		check_inside(mem, ring->vq.avail, 6 + 2ull * ring->vq.size);
+		check_inside(mem, ring->vq.used, 6 + 8ull * ring->vq.size);
 	}
 }
 
@@ -380,7 +380,7 @@ static void work_on(struct virtq *q, const struct virtq_chain *chain)
 		uint8_t *p = chain->segs[i].addr;
 		uint32_t last = chain->segs[i].len - 1;
 
-		check_inside(p, chain->segs[i].len);
+		check_inside(q->mem, p, chain->segs[i].len);
 		if (i < chain->n_read) {
 			(void)(volatile uint8_t)(p[0] + p[last]);
 		} else {
