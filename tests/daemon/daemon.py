@@ -22,12 +22,14 @@ class Daemon:
         startup_file.write_text(startup.replace("@", str(self.dir)))
         self.log_path = self.dir / "log"
         self.command = [self.bin / "ginneld", "--api-socket", self.api, "--startup", startup_file, *options]
+        self.begun = []
         self.process = self.begin()
 
     def begin(self, *options, **how):
         """A ginneld with the options of all and some more."""
         with open(self.log_path, "a") as log:
-            return subprocess.Popen([*self.command, *options], stdout=log, stderr=log, **how)
+            self.begun.append(subprocess.Popen([*self.command, *options], stdout=log, stderr=log, **how))
+        return self.begun[-1]
 
     def __enter__(self):
         end = time.monotonic() + 20
@@ -38,8 +40,10 @@ class Daemon:
         return self
 
     def __exit__(self, *_):
-        if self.process.poll() is None:
-            self.end()
+        for process in self.begun:
+            if process.poll() is None:
+                process.terminate()
+                process.wait(20)
         self.scratch.cleanup()
 
     def end(self):
