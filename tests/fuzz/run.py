@@ -4,7 +4,7 @@
 Lets the fuzzers of build-fuzz/ search: several at once, for some minutes each. What they find lands in
 build-fuzz/findings/, what is worth keeping in corpus/TARGET here, where every build replays it as a test.
 
-build-fuzz/results.json sums up all runs: executions and seconds are totals, coverage is the last run's.
+totals.json sums up all runs there ever were: executions and seconds are totals, coverage is that of the last run.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 BUILD = HERE.parents[1] / "build-fuzz"
 FINDINGS = BUILD / "findings"
-RESULTS = BUILD / "results.json"
+RESULTS = HERE / "totals.json"
 PROGRESS_S = 30
 OPTIONS = {
     "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",

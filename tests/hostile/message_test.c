@@ -486,7 +486,8 @@ TEST(slots_that_wrap_overlap_and_were_never_there)
 
 	bed_open(&bed);
 	fake_u64(&bed.front, VHOST_USER_SET_PROTOCOL_FEATURES, EVERYTHING);
-	assert_int_equal(slot(&bed, VHOST_USER_REM_MEM_REG, 0, 4096), 0); /* nothing is there, as it was wanted */
+	assert_int_equal(
+		slot(&bed, VHOST_USER_REM_MEM_REG, 0, 4096), 0); /* nothing is there, as it was wanted */
 	assert_int_equal(slot(&bed, VHOST_USER_ADD_MEM_REG, UINT64_MAX, 4096), 1);
 	assert_int_equal(slot(&bed, VHOST_USER_ADD_MEM_REG, 0, UINT64_MAX), 1);
 	assert_int_equal(slot(&bed, VHOST_USER_ADD_MEM_REG, 0, 0), 1);
