@@ -204,6 +204,7 @@ int virtio_user_port_open(struct virtio_user_port *vu)
 		.n_rings = 2 * vu->config.n_pairs,
 		.name = vu->port.iface.name,
 		.feature_name = virtio_net_feature_name,
+		.settle = vnet_settle,
 		.ops = &driver_ops,
 		.driver = vu,
 	};

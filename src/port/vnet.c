@@ -54,6 +54,30 @@ uint16_t vnet_hdr_len(uint64_t features)
 										  : VNET_HDR_LEN_LEGACY;
 }
 
+/* A bit, and of which others it needs one; what is needed comes before. */
+static const struct {
+	unsigned bit;
+	uint64_t needs;
+} needs_rows[] = {
+	{VIRTIO_NET_F_HOST_TSO4, BIT(VIRTIO_NET_F_CSUM)},
+	{VIRTIO_NET_F_HOST_TSO6, BIT(VIRTIO_NET_F_CSUM)},
+	{VIRTIO_NET_F_HOST_USO, BIT(VIRTIO_NET_F_CSUM)},
+	{VIRTIO_NET_F_HOST_ECN, BIT(VIRTIO_NET_F_HOST_TSO4) | BIT(VIRTIO_NET_F_HOST_TSO6)},
+	{VIRTIO_NET_F_GUEST_TSO4, BIT(VIRTIO_NET_F_GUEST_CSUM)},
+	{VIRTIO_NET_F_GUEST_TSO6, BIT(VIRTIO_NET_F_GUEST_CSUM)},
+	{VIRTIO_NET_F_GUEST_USO4, BIT(VIRTIO_NET_F_GUEST_CSUM)},
+	{VIRTIO_NET_F_GUEST_USO6, BIT(VIRTIO_NET_F_GUEST_CSUM)},
+	{VIRTIO_NET_F_GUEST_ECN, BIT(VIRTIO_NET_F_GUEST_TSO4) | BIT(VIRTIO_NET_F_GUEST_TSO6)},
+};
+
+uint64_t vnet_settle(uint64_t features)
+{
+	for (size_t i = 0; i < ARRAY_LEN(needs_rows); i++)
+		if (!(features & needs_rows[i].needs))
+			features &= ~BIT(needs_rows[i].bit);
+	return features;
+}
+
 static const uint8_t gso_types[] = {
 	[PKT_GSO_NONE] = VIRTIO_NET_HDR_GSO_NONE,
 	[PKT_GSO_TCP4] = VIRTIO_NET_HDR_GSO_TCPV4,

@@ -26,6 +26,9 @@
 
 uint16_t vnet_hdr_len(uint64_t features);
 
+/* Without offloads that need others which are not there (5.1.3.1): OVS and DPDK offer ECN alone. */
+uint64_t vnet_settle(uint64_t features);
+
 /* What a frame's receiver accepts undone, as enum frame_cap bits: a driver by the GUEST_ bits, a device by the HOST_ bits. */
 uint32_t vnet_guest_caps(uint64_t features);
 uint32_t vnet_host_caps(uint64_t features);

@@ -113,7 +113,23 @@ TEST(each_feature_stands_for_what_its_side_takes)
 	assert_int_equal(vnet_host_caps(BIT(VIRTIO_NET_F_HOST_USO)), FRAME_CAP_USO4 | FRAME_CAP_USO6);
 }
 
+TEST(offloads_are_not_accepted_without_those_they_need)
+{
+	const uint64_t host =
+		BIT(VIRTIO_NET_F_CSUM) | BIT(VIRTIO_NET_F_HOST_TSO6) | BIT(VIRTIO_NET_F_HOST_ECN);
+	const uint64_t guest =
+		BIT(VIRTIO_NET_F_GUEST_CSUM) | BIT(VIRTIO_NET_F_GUEST_TSO4) | BIT(VIRTIO_NET_F_GUEST_ECN);
+	const uint64_t other = BIT(VIRTIO_NET_F_MRG_RXBUF) | BIT(32);
+
+	assert_int_equal(vnet_settle(host | guest | other), host | guest | other);
+	assert_int_equal(vnet_settle(BIT(VIRTIO_NET_F_HOST_ECN) | other), other);
+	assert_int_equal(vnet_settle((host & ~BIT(VIRTIO_NET_F_CSUM)) | guest), guest);
+	assert_int_equal(vnet_settle(host | (guest & ~BIT(VIRTIO_NET_F_GUEST_CSUM))), host);
+	assert_int_equal(vnet_settle(BIT(VIRTIO_NET_F_HOST_USO) | BIT(VIRTIO_NET_F_GUEST_USO6)), 0);
+}
+
 TESTS(cmocka_unit_test(the_header_has_num_buffers_with_merged_buffers_or_version_1),
+	cmocka_unit_test(offloads_are_not_accepted_without_those_they_need),
 	cmocka_unit_test(a_checksum_lies_within_the_frame_and_behind_the_ethernet_header),
 	cmocka_unit_test(a_checksum_that_the_sender_calls_valid_is_not_called_so_by_us),
 	cmocka_unit_test(segmentation_needs_a_checksum_a_size_and_a_kind_we_know),

@@ -162,6 +162,7 @@ static void frontend_init(
 	f->ops = config->ops;
 	f->driver = config->driver;
 	f->feature_name = config->feature_name;
+	f->settle = config->settle;
 	f->features_wanted = config->features;
 	f->features_required = config->required;
 	f->n_rings_wanted = config->n_rings;

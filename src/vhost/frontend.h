@@ -74,6 +74,8 @@ struct vhost_frontend_config {
 	const char *name;  /* for log lines, copied */
 	/* "VIRTIO_F_VERSION_1" for bit 32, NULL for a bit it does not know. May be NULL: bits are told by number. */
 	const char *(*feature_name)(unsigned bit);
+	/* Takes out what may not be accepted without other bits (virtio 1.2, 2.2.1). NULL: all may. */
+	uint64_t (*settle)(uint64_t features);
 	uint64_t deadline_ns; /* for each answer; 0: 10 s */
 	uint64_t retry_ns;    /* the first pause after a failure; 0: 100 ms */
 	const struct vhost_driver *ops;

@@ -25,6 +25,7 @@ struct vhost_frontend {
 	const struct vhost_driver *ops;
 	void *driver;
 	const char *(*feature_name)(unsigned bit);
+	uint64_t (*settle)(uint64_t features);
 	uint64_t features_wanted, features_required;
 	uint32_t n_rings_wanted;
 	uint64_t deadline_ns, retry_ns, pause_ns;

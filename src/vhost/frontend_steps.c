@@ -91,6 +91,8 @@ static int answer_features(struct vhost_frontend *f, uint64_t offered, struct me
 
 	f->features_offered = offered;
 	f->features = offered & (f->features_wanted | BIT(VHOST_USER_F_PROTOCOL_FEATURES));
+	if (f->settle)
+		f->features = f->settle(f->features);
 	if (!missing)
 		return 0;
 	bit = (unsigned)__builtin_ctzll(missing);
