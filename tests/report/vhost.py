@@ -90,7 +90,7 @@ def print_report(report):
           [[row["bit"], row["name"].removeprefix("VHOST_USER_PROTOCOL_F_"), row["provider"], row["why"]]
            for row in report["matrix"]["protocol_features"]])
     table("measured with real peers", ["test", "what", "value", "unit"],
-          [[row["test"], row["what"], f"{row['value']:g}", row["unit"]] for row in report["measured"]])
+          [[row["test"], row["what"], f"{row['value']:.10g}", row["unit"]] for row in report["measured"]])
     table("hostile cases", ["test", "survived", "result"],
           [[row["test"], row["survived"], row["result"]] for row in report["hostile"]])
     print(f"\n  {sum(row['survived'] for row in report['hostile'])} in all")
