@@ -4,13 +4,15 @@
 Lets the fuzzers of build-fuzz/ search: several at once, for some minutes each. What they find lands in
 build-fuzz/findings/, what is worth keeping in corpus/TARGET here, where every build replays it as a test.
 
-totals.json sums up all runs there ever were: executions and seconds are totals, coverage is that of the last run.
+totals.json sums up all runs there ever were: executions and seconds of CPU are totals, coverage is that of the last
+run. Seconds of CPU, because a search that shares its machine with something else has done less than the clock says.
 """
 
 import argparse
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -21,6 +23,7 @@ BUILD = HERE.parents[1] / "build-fuzz"
 FINDINGS = BUILD / "findings"
 RESULTS = HERE / "totals.json"
 PROGRESS_S = 30
+TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 OPTIONS = {
     "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
     "CMOCKA_TEST_ABORT": "1",
@@ -38,15 +41,24 @@ class Search:
         self.log = BUILD / "logs" / f"{target}.log"
         for folder in (self.found, self.kept, self.log.parent, FINDINGS):
             folder.mkdir(parents=True, exist_ok=True)
-        self.started = time.monotonic()
+        self.seconds, self.used_s = seconds, 0
         self.findings_before = self.findings()
-        self.process = self.start(f"-max_total_time={seconds}", "-print_final_stats=1", "-timeout=20",
-                                  "-rss_limit_mb=1024", "-reload=0", self.found, self.kept)
+        self.process = self.start("-print_final_stats=1", "-timeout=20", "-rss_limit_mb=1024", "-reload=0",
+                                  self.found, self.kept)
 
     def start(self, *arguments):
         with open(self.log, "w") as log:
             return subprocess.Popen([self.binary, f"-artifact_prefix={FINDINGS}/{self.target}-", *arguments],
                                     stdout=log, stderr=log, cwd=BUILD, env={**OPTIONS, **os.environ})
+
+    def done(self):
+        """Asks it to stop when its CPU time is spent; whether it has stopped."""
+        if self.process.poll() is not None:
+            return True
+        self.used_s = cpu_seconds(self.process.pid)
+        if self.used_s >= self.seconds:
+            self.process.send_signal(signal.SIGUSR1)
+        return False
 
     def findings(self):
         return len(list(FINDINGS.glob(f"{self.target}-*")))
@@ -63,7 +75,7 @@ class Search:
         """Its row; what it found that is new is kept."""
         row = {
             "executions": self.last(r"number_of_executed_units: (\d+)"),
-            "seconds": round(time.monotonic() - self.started),
+            "seconds": round(self.used_s),
             "coverage": self.last(r"cov: (\d+)"),
             "findings": self.findings() - self.findings_before,
         }
@@ -73,6 +85,11 @@ class Search:
         # counters aside: a loop that ran once more is no news
         self.start("-merge=1", "-use_counters=0", self.kept, self.found).wait()
         return row
+
+
+def cpu_seconds(pid):
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS_PER_S
 
 
 def targets():
@@ -94,7 +111,7 @@ def search(names, seconds, jobs, results):
         while waiting and len(running) < jobs:
             running.append(Search(waiting.pop(0), seconds))
         time.sleep(1)
-        for s in [s for s in running if s.process.poll() is not None]:
+        for s in [s for s in running if s.done()]:
             running.remove(s)
             row = s.finish()
             findings += row["findings"]
@@ -115,7 +132,7 @@ def table(results):
 def main():
     parser = argparse.ArgumentParser(prog="./dev fuzz")
     parser.add_argument("targets", nargs="*", metavar="TARGET", help=" ".join(targets()))
-    parser.add_argument("--minutes", type=float, default=1, help="for each target (1)")
+    parser.add_argument("--minutes", type=float, default=1, help="of CPU time for each target (1)")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="at the same time (one for each CPU)")
     arguments = parser.parse_args()
     unknown = set(arguments.targets) - set(targets())
