@@ -2,8 +2,8 @@
 /*
  * bridge - switches: a bridge domain is a set of interfaces that see each other's frames.
  *
- *	bridge-input    learns the source address, looks up the destination: one interface, or a flood
- *	bridge-output   hands the packet to that interface, or to each member but the one it came from
+ * One stage, bridge-forward, learns the source address, looks up the destination, and hands the packet to that interface,
+ * or to each member but the one it came from. Frames from one interface leave in the order in which they came.
  *
  * An interface is in one domain at most; being in one is its mode (IFACE_MODE_BRIDGE), and iface->l2 says
  * as what. Frames are forwarded as they are, tags and all, link-local groups (LACP, LLDP) too. Members of
@@ -78,8 +78,7 @@ json_t *bridges_save(const struct bridges *b);
 int bridges_restore(struct bridges *b, const json_t *state);
 
 /* The stages; the subject is the struct bridges. Frames are at least a header long. */
-void bridge_input(void *subject, struct turn *turn, const struct vec *vec);
-void bridge_output(void *subject, struct turn *turn, const struct vec *vec);
+void bridge_forward(void *subject, struct turn *turn, const struct vec *vec);
 
 extern const struct ctl_table bridge_commands; /* subject: struct bridges */
 

@@ -83,16 +83,14 @@ static inline struct pkt *turn_send(struct turn *turn, struct iface *from, uint6
 	memset(pkt->data, 0, pkt->head_len);
 	mac_store(pkt->data, dst);
 	mac_store(pkt->data + ETHERNET_SRC_AT, src);
-	turn_push(turn, pkt, STAGE_BRIDGE_INPUT);
+	turn_push(turn, pkt, STAGE_BRIDGE);
 	return pkt;
 }
 
 static inline void turn_bridge(struct turn *turn, struct bridges *bridges)
 {
-	bridge_input(bridges, turn, &turn->vecs[STAGE_BRIDGE_INPUT]);
-	turn->vecs[STAGE_BRIDGE_INPUT].n = 0;
-	bridge_output(bridges, turn, &turn->vecs[STAGE_BRIDGE_OUTPUT]);
-	turn->vecs[STAGE_BRIDGE_OUTPUT].n = 0;
+	bridge_forward(bridges, turn, &turn->vecs[STAGE_BRIDGE]);
+	turn->vecs[STAGE_BRIDGE].n = 0;
 }
 
 /* Empties lanes and drops. False: a packet is missing, or in two places that exclude each other. */

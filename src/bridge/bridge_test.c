@@ -337,8 +337,8 @@ TEST(frames_on_their_way_from_an_interface_that_leaves_are_dropped)
 	assert_int_equal(b.turn->pkts[0].drop, DROP_NO_ROAD);
 	bed_end(&b);
 	turn_send(b.turn, &b.ifaces[1], MAC_A, MAC_B);
-	bridge_input(b.bridges, b.turn, &b.turn->vecs[STAGE_BRIDGE_INPUT]);
-	b.turn->vecs[STAGE_BRIDGE_INPUT].n = 0;
+	bridge_forward(b.bridges, b.turn, &b.turn->vecs[STAGE_BRIDGE]);
+	b.turn->vecs[STAGE_BRIDGE].n = 0;
 	bridge_detach(&b.ifaces[1]);
 	turn_bridge(b.turn, b.bridges);
 	assert_int_equal(b.turn->pkts[0].drop, DROP_NO_ROAD);

@@ -6,8 +6,7 @@
 
 static const char *const stage_names[STAGE_COUNT] = {
 	[STAGE_ETH_INPUT] = "ethernet-input",
-	[STAGE_BRIDGE_INPUT] = "bridge-input",
-	[STAGE_BRIDGE_OUTPUT] = "bridge-output",
+	[STAGE_BRIDGE] = "bridge-forward",
 	[STAGE_PORT_OUTPUT] = "port-output",
 	[STAGE_DROP] = "drop",
 };

@@ -64,7 +64,6 @@ struct pkt {
 	uint16_t n_segs;
 	const struct pkt_seg *segs;
 	struct iface *rx; /* where it came in; valid for this turn */
-	struct iface *tx; /* where it goes, set by the stage that decided; NULL when it is flooded */
 	struct pkt_offload offload;
 	uint16_t drop; /* enum drop, set when it goes to STAGE_DROP */
 	_Alignas(CACHE_LINE) uint8_t buf[PKT_HEADROOM + PKT_HEAD_MAX];

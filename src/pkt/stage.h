@@ -9,11 +9,10 @@
 #define GINNEL_PKT_STAGE_H
 
 enum stage {
-	STAGE_ETH_INPUT,     /* port/: count, check the frame, choose the road by the interface's mode */
-	STAGE_BRIDGE_INPUT,  /* bridge/: learn the source, look up the destination */
-	STAGE_BRIDGE_OUTPUT, /* bridge/: one interface, or all of the domain */
-	STAGE_PORT_OUTPUT,   /* port/: what the interfaces' lanes hold goes out, one port after the other */
-	STAGE_DROP,          /* worker/: count by reason */
+	STAGE_ETH_INPUT, /* port/: count, check the frame, choose the road by the interface's mode */
+	STAGE_BRIDGE, /* bridge/: learn the source, look up the destination: one interface, or all of the domain */
+	STAGE_PORT_OUTPUT, /* port/: what the interfaces' lanes hold goes out, one port after the other */
+	STAGE_DROP,        /* worker/: count by reason */
 	STAGE_COUNT,
 };
 

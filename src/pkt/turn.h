@@ -14,6 +14,8 @@
 #include "pkt/iface.h"
 #include "pkt/pkt.h"
 
+#include <string.h>
+
 /* Pieces of bodies in one turn, and the most that one frame may have: 64 KiB of 4 KiB pages are 17. */
 #define TURN_SEGS         4096
 #define TURN_SEGS_PER_PKT 1024
@@ -32,12 +34,23 @@ struct turn {
 	uint32_t n_segs;
 	uint64_t n_bytes;
 	uint32_t n_out;  /* interfaces with something in their lane */
-	uint32_t n_sent; /* packets in all lanes, a flooded one as often as it leaves */
+	uint32_t n_sent; /* packets that left, a flooded one as often as it did */
 	struct iface *out[IFACE_MAX];
 	struct vec vecs[STAGE_COUNT];
 	struct pkt_seg segs[TURN_SEGS];
 	_Alignas(CACHE_LINE) struct pkt pkts[TURN_PKTS];
 };
+
+/* How many packets from `at` on came in at the same interface: bursts stay together on the road. */
+static inline uint32_t vec_run(const struct vec *vec, uint32_t at)
+{
+	const struct iface *rx = vec->pkts[at]->rx;
+	uint32_t end = at + 1;
+
+	while (end < vec->n && vec->pkts[end]->rx == rx)
+		end++;
+	return end - at;
+}
 
 /* A stage: pushes each packet of vec on. The caller empties vec afterwards. subject is the room's own state. */
 typedef void stage_fn(void *subject, struct turn *turn, const struct vec *vec);
@@ -53,6 +66,12 @@ static inline uint32_t turn_room(const struct turn *turn)
 	if (unlikely(TURN_SEGS - turn->n_segs < TURN_SEGS_PER_PKT || turn->n_bytes >= TURN_BYTES))
 		return 0;
 	return TURN_PKTS - turn->n_pkts;
+}
+
+static inline void pkt_init(struct pkt *pkt, struct iface *rx)
+{
+	pkt->data = pkt->buf + PKT_HEADROOM;
+	pkt->rx = rx;
 }
 
 /* An empty packet; the caller checked turn_room(). */
@@ -71,6 +90,15 @@ static inline void turn_push(struct turn *turn, struct pkt *pkt, enum stage stag
 	v->pkts[v->n++] = pkt;
 }
 
+/* Several at once. */
+static inline void turn_push_n(struct turn *turn, struct pkt *const *pkts, uint32_t n, enum stage stage)
+{
+	struct vec *v = &turn->vecs[stage];
+
+	memcpy(&v->pkts[v->n], pkts, n * sizeof(*pkts));
+	v->n += n;
+}
+
 /* Ends a packet; reason is counted at the interface it came from. */
 static inline void turn_drop(struct turn *turn, struct pkt *pkt, enum drop reason)
 {
@@ -86,7 +114,18 @@ static inline void turn_output(struct turn *turn, struct pkt *pkt, struct iface 
 	if (lane->n_out == 0)
 		turn->out[turn->n_out++] = iface;
 	lane->out[lane->n_out++] = pkt;
-	turn->n_sent++;
+}
+
+/* Several at once. */
+static inline void turn_output_n(struct turn *turn, struct pkt *const *pkts, uint32_t n, struct iface *iface)
+{
+	struct iface_lane *lane = turn_lane(turn, iface);
+
+	if (lane->n_out == 0)
+		turn->out[turn->n_out++] = iface;
+	for (uint32_t i = 0; i < n; i++)
+		lane->out[lane->n_out + i] = pkts[i];
+	lane->n_out += n;
 }
 
 static inline void turn_begin(struct turn *turn, uint64_t now_ns)

@@ -30,6 +30,7 @@
 #include "pkt/pkt.h"
 #include "virtio/virtq.h"
 
+#include <linux/virtio_net.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
@@ -98,16 +99,21 @@ bool frame_next(struct frame_iter *it, struct frame *f);
 uint32_t frame_copy(const struct frame *f, const struct virtq_seg *dst, uint32_t n_dst, uint32_t skip);
 
 /*
- * The shortcut for a packet of which nothing is left to do, into one piece: hdr and the whole frame. Header and head lie
- * side by side then: the header is built in the packet's headroom, which is everybody's scratch.
+ * The shortcut for a packet of which nothing is left to do, into one piece of at least hdr_len + pkt_len() bytes: a
+ * header that says so (virtio 1.2, 5.1.6) and the whole frame.
  */
-static inline void frame_copy_plain(uint8_t *to, const void *hdr, uint32_t hdr_len, const struct pkt *pkt)
+static inline void frame_copy_plain(
+	uint8_t *to, uint32_t hdr_len, uint16_t num_buffers, const struct pkt *pkt)
 {
-	uint8_t *at = pkt->data - hdr_len;
+	const struct virtio_net_hdr_mrg_rxbuf hdr = {.num_buffers = num_buffers};
 
-	memcpy(at, hdr, hdr_len);
-	memcpy(to, at, hdr_len + pkt->head_len);
-	to += hdr_len + pkt->head_len;
+	if (likely(hdr_len == sizeof(hdr)))
+		memcpy(to, &hdr, sizeof(hdr));
+	else
+		memcpy(to, &hdr.hdr, sizeof(hdr.hdr));
+	to += hdr_len;
+	copy_short(to, pkt->data, pkt->head_len);
+	to += pkt->head_len;
 	for (uint32_t i = 0; i < pkt->n_segs; i++) {
 		copy_bytes(to, pkt->segs[i].addr, pkt->segs[i].len);
 		to += pkt->segs[i].len;

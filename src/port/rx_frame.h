@@ -7,6 +7,7 @@
 #define GINNEL_PORT_RX_FRAME_H
 
 #include "base/check.h"
+#include "base/copy.h"
 #include "pkt/pkt.h"
 #include "port/vnet.h"
 #include "virtio/virtq.h"
@@ -64,5 +65,31 @@ static inline enum drop rx_frame_fill(struct pkt *pkt, struct rx_frame *f, uint3
 	pkt->n_segs = (uint16_t)f->n;
 	return DROP_NONE;
 }
+
+/*
+ * The same for a frame in one piece with nothing left to do, which is what most are; its body becomes *body. False:
+ * it is not, and rx_frame_fill() is to look at it.
+ */
+static inline bool rx_frame_fill_plain(
+	struct pkt *pkt, const struct virtq_plain *buffer, uint32_t hdr_len, struct pkt_seg *body)
+{
+	const uint8_t *frame = buffer->addr + hdr_len;
+	uint32_t len = buffer->len - hdr_len;
+
+	if (unlikely(buffer->len < hdr_len + ETHERNET_HEADER_LEN || len > PKT_LEN_MAX))
+		return false;
+	if (unlikely(!vnet_is_plain(buffer->addr)))
+		return false;
+	pkt->offload = (struct pkt_offload){0};
+	pkt->head_len = (uint16_t)min_u32(len, PKT_HEAD_MAX);
+	pkt->body_len = len - pkt->head_len;
+	pkt->segs = body;
+	pkt->n_segs = pkt->body_len > 0;
+	copy_short(pkt->data, frame, pkt->head_len);
+	*body = (struct pkt_seg){.addr = frame + pkt->head_len, .len = pkt->body_len};
+	return true;
+}
+
+static_assert(PKT_HEAD_MAX <= COPY_SHORT, "a head is copied in one go");
 
 #endif

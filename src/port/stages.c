@@ -2,28 +2,38 @@
 /* The two stages at the ends of every road. */
 #include "port/port.h"
 
-static enum stage eth_next(struct pkt *pkt)
+/* Where everything that comes in here goes; DROP_NONE, or why nowhere. */
+static enum drop eth_check(const struct iface *rx)
 {
-	if (unlikely(!iface_is_up(pkt->rx))) {
-		pkt->drop = DROP_IFACE_DOWN;
-		return STAGE_DROP;
-	}
-	if (unlikely(iface_mode(pkt->rx) != IFACE_MODE_BRIDGE)) {
-		pkt->drop = DROP_NO_ROAD;
-		return STAGE_DROP;
-	}
-	return STAGE_BRIDGE_INPUT;
+	if (unlikely(!iface_is_up(rx)))
+		return DROP_IFACE_DOWN;
+	if (unlikely(iface_mode(rx) != IFACE_MODE_BRIDGE))
+		return DROP_NO_ROAD;
+	return DROP_NONE;
+}
+
+static void eth_burst(struct turn *turn, const struct iface *rx, struct pkt *const *pkts, uint32_t n)
+{
+	struct iface_counters *c = &turn_lane(turn, rx)->counters;
+	enum drop drop = eth_check(rx);
+	uint64_t bytes = 0;
+
+	for (uint32_t i = 0; i < n; i++)
+		bytes += pkt_len(pkts[i]);
+	iface_count(&c->rx_packets, n);
+	iface_count(&c->rx_bytes, bytes);
+	if (likely(drop == DROP_NONE))
+		turn_push_n(turn, pkts, n, STAGE_BRIDGE);
+	else
+		for (uint32_t i = 0; i < n; i++)
+			turn_drop(turn, pkts[i], drop);
 }
 
 void eth_input(void *subject, struct turn *turn, const struct vec *vec)
 {
-	for (uint32_t i = 0; i < vec->n; i++) {
-		struct pkt *pkt = vec->pkts[i];
-		struct iface_counters *c = &turn_lane(turn, pkt->rx)->counters;
-
-		iface_count(&c->rx_packets, 1);
-		iface_count(&c->rx_bytes, pkt_len(pkt));
-		turn_push(turn, pkt, eth_next(pkt));
+	for (uint32_t at = 0, n; at < vec->n; at += n) {
+		n = vec_run(vec, at);
+		eth_burst(turn, vec->pkts[at]->rx, &vec->pkts[at], n);
 	}
 }
 
@@ -33,6 +43,7 @@ void port_output(void *subject, struct turn *turn, const struct vec *vec)
 		struct iface *iface = turn->out[i];
 		struct iface_lane *lane = turn_lane(turn, iface);
 
+		turn->n_sent += lane->n_out;
 		/* local0 is never up, every other interface is a port's */
 		if (likely(iface_is_up(iface)))
 			port_of(iface)->ops->tx(port_of(iface), turn, lane->out, lane->n_out);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Guest to switch. A burst is taken in two loops: the first pops chains and asks the cache for their first bytes,
+ * Guest to switch. A burst is taken in two loops: the first pops buffers and asks the cache for their first bytes,
  * the second copies header and head. Buffers are pushed back to the used ring at once, in slots the guest does not
  * see before vhost_rx_done(): until then their bodies are ours to read.
  */
@@ -90,28 +90,95 @@ static uint32_t besides(struct vhost_port *vp, struct turn *turn)
 	return 0;
 }
 
-static uint32_t receive(struct vhost_port *vp, struct vhost_ring *ring, struct turn *turn, uint32_t max)
+static inline void pass_on(struct turn *turn, struct pkt *pkt, enum drop drop)
+{
+	if (unlikely(drop != DROP_NONE))
+		turn_drop(turn, pkt, drop);
+	else
+		turn_push(turn, pkt, STAGE_ETH_INPUT);
+}
+
+/* Of n buffers, as many as the turn still takes by bytes; their first lines are asked from the cache. */
+static uint32_t look_ahead(struct turn *turn, const struct virtq_plain *buffers, uint32_t n)
+{
+	uint32_t i;
+
+	for (i = 0; i < n && likely(turn->n_bytes < TURN_BYTES); i++) {
+		__builtin_prefetch(buffers[i].addr);
+		__builtin_prefetch(buffers[i].addr + CACHE_LINE);
+		turn->n_bytes += min_u32(buffers[i].len, PKT_LEN_MAX);
+	}
+	return i;
+}
+
+/* A frame that asks for something, or is no good. The turn has room for its pieces. */
+static __attribute__((noinline)) enum drop fill_slow(
+	struct vhost_port *vp, struct turn *turn, struct pkt *pkt, const struct virtq_plain *buffer)
+{
+	struct virtq_seg *seg = (struct virtq_seg *)(void *)&turn->segs[turn->n_segs++];
+	struct rx_frame f = {.segs = seg, .n = 1, .len = buffer->len};
+
+	*seg = (struct virtq_seg){.addr = buffer->addr, .len = buffer->len};
+	return rx_frame_fill(pkt, &f, vp->hdr_len);
+}
+
+static inline enum drop fill(
+	struct vhost_port *vp, struct turn *turn, struct pkt *pkt, const struct virtq_plain *buffer)
+{
+	if (unlikely(!rx_frame_fill_plain(pkt, buffer, vp->hdr_len, &turn->segs[turn->n_segs])))
+		return fill_slow(vp, turn, pkt, buffer);
+	if (pkt->n_segs > 0)
+		turn->n_segs++;
+	return DROP_NONE;
+}
+
+static uint32_t receive_plain(struct vhost_port *vp, struct vhost_ring *ring, struct turn *turn, uint32_t max)
+{
+	struct virtq_plain buffers[RX_BURST];
+	struct pkt *pkts = &turn->pkts[turn->n_pkts];
+	uint32_t taken = virtq_pop_plain(&ring->vq, buffers, max, VIRTQ_READ);
+	uint32_t n = look_ahead(turn, buffers, taken);
+
+	virtq_unpop(&ring->vq, taken - n);
+	virtq_push_plain(&ring->vq, buffers, n, VIRTQ_READ);
+	turn->n_pkts += n;
+	for (uint32_t i = 0; i < n; i++) {
+		enum drop drop;
+
+		pkt_init(&pkts[i], &vp->port.iface);
+		drop = fill(vp, turn, &pkts[i], &buffers[i]);
+		pass_on(turn, &pkts[i], likely(ring->enabled) ? drop : DROP_RX_DISABLED);
+	}
+	return n;
+}
+
+static uint32_t receive_chains(
+	struct vhost_port *vp, struct vhost_ring *ring, struct turn *turn, uint32_t max)
 {
 	struct rx_frame frames[RX_BURST];
-	uint32_t n, taken;
+	uint32_t taken, n = pop_burst(vp, turn, &ring->vq, frames, max, &taken);
 
-	virtq_call_due(&ring->vq);
-	n = min_u32(min_u32(virtq_available(&ring->vq, RX_BURST), max), min_u32(RX_BURST, turn_room(turn)));
-	virtq_prefetch(&ring->vq, n);
-	n = pop_burst(vp, turn, &ring->vq, frames, n, &taken);
 	for (uint32_t i = 0; i < n; i++) {
 		struct pkt *pkt = turn_pkt(turn);
 		enum drop drop = rx_frame_fill(pkt, &frames[i], vp->hdr_len);
 
 		pkt->rx = &vp->port.iface;
-		if (unlikely(!ring->enabled))
-			drop = DROP_RX_DISABLED;
-		if (unlikely(drop != DROP_NONE))
-			turn_drop(turn, pkt, drop);
-		else
-			turn_push(turn, pkt, STAGE_ETH_INPUT);
+		pass_on(turn, pkt, likely(ring->enabled) ? drop : DROP_RX_DISABLED);
 	}
 	return taken;
+}
+
+/* A burst of plain buffers; one that is not ends it, and what follows is taken chain by chain. */
+static uint32_t receive(struct vhost_port *vp, struct vhost_ring *ring, struct turn *turn, uint32_t max)
+{
+	uint32_t n;
+
+	virtq_call_due(&ring->vq);
+	max = min_u32(min_u32(virtq_available(&ring->vq, RX_BURST), max), min_u32(RX_BURST, turn_room(turn)));
+	n = receive_plain(vp, ring, turn, max);
+	if (unlikely(n < max))
+		n += receive_chains(vp, ring, turn, max - n);
+	return n;
 }
 
 uint32_t vhost_rx(struct port *port, uint32_t queue, struct turn *turn, uint32_t max)

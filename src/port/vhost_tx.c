@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Switch to guest: the one copy. A burst of whole frames that fit one buffer of one piece each (the common case) is
- * planned first, so that the buffers travel into the cache while we look at the next, and copied then. Everything
- * else, frames over several buffers, checksums and segmentation to complete, goes frame by frame through
- * frame_copy().
+ * Switch to guest: the one copy. For a burst of plain frames that fit one plain buffer each (the common case) all buffers
+ * are taken first, so that they travel into the cache while we look at the next, and filled then. Everything else, frames
+ * over several buffers, checksums and segmentation to complete, goes frame by frame through frame_copy().
  */
 #include "port/flow.h"
 #include "port/frame.h"
@@ -15,14 +14,6 @@
 #include <string.h>
 
 #define TX_BURST 64
-
-/* A frame and the one piece of guest memory it goes to. */
-struct planned {
-	const struct pkt *pkt;
-	uint8_t *addr;
-	uint32_t len; /* header and frame */
-	struct virtq_buffer buffer;
-};
 
 /* What one call of vhost_tx() works with. */
 struct tx {
@@ -45,57 +36,52 @@ static bool is_plain(const struct tx *tx, const struct pkt *pkt)
 	return likely(!pkt->offload.csum && pkt_len(pkt) <= tx->mtu + ETHERNET_HEADER_LEN);
 }
 
-/* Takes a buffer for the packet if it is one piece and large enough; otherwise leaves the ring as it was. */
-static bool plan_one(struct tx *tx, const struct pkt *pkt, struct planned *plan)
+/* Takes buffers for the first packets that are plain and fit a buffer of one piece each. Returns how many. */
+static uint32_t plan_plain(struct tx *tx, struct pkt *const *pkts, struct virtq_plain *buffers, uint32_t n)
 {
-	struct virtq_seg seg;
-	struct virtq_chain chain = {.segs = &seg, .max = 1};
-	uint32_t len = tx->vp->hdr_len + pkt_len(pkt);
+	uint32_t taken = virtq_pop_plain(tx->vq, buffers, n, VIRTQ_WRITE), i;
 
-	if (virtq_pop(tx->vq, &chain) <= 0)
-		return false;
-	if (unlikely(chain.n_write != 1 || seg.len < len)) {
-		virtq_unpop(tx->vq, chain.buffer.slots);
-		return false;
+	for (i = 0; i < taken; i++) {
+		uint32_t len = tx->vp->hdr_len + pkt_len(pkts[i]);
+
+		if (unlikely(!is_plain(tx, pkts[i]) || len > buffers[i].len))
+			break;
+		buffers[i].len = len;
+		__builtin_prefetch(buffers[i].addr, 1);
+		__builtin_prefetch(buffers[i].addr + CACHE_LINE, 1);
 	}
-	*plan = (struct planned){.pkt = pkt, .addr = seg.addr, .len = len, .buffer = chain.buffer};
-	__builtin_prefetch(seg.addr, 1);
-	__builtin_prefetch(seg.addr + CACHE_LINE, 1);
-	return true;
+	virtq_unpop(tx->vq, taken - i);
+	return i;
 }
 
-static void copy_planned(struct tx *tx, const struct planned *plan)
+static void log_plain(struct tx *tx, const struct virtq_plain *buffers, uint32_t n)
 {
-	static const struct virtio_net_hdr_mrg_rxbuf plain = {.num_buffers = 1};
+	for (uint32_t i = 0; i < n; i++) {
+		const struct virtq_seg seg = {.addr = buffers[i].addr, .len = buffers[i].len};
 
-	frame_copy_plain(plan->addr, &plain, tx->vp->hdr_len, plan->pkt);
-	if (unlikely(tx->vq->log != NULL)) {
-		const struct virtq_seg seg = {.addr = plan->addr, .len = plan->len};
-
-		virtq_log_written(tx->vq, &seg, 1, plan->len);
+		virtq_log_written(tx->vq, &seg, 1, seg.len);
 	}
-	virtq_push(tx->vq, plan->buffer, plan->len);
 }
 
 /* Sends plain packets from the front of the burst. Returns how many went. */
 static uint32_t send_plain(struct tx *tx, struct pkt *const *pkts, uint32_t n)
 {
-	struct planned plan[TX_BURST];
+	struct virtq_plain buffers[TX_BURST];
 	uint64_t bytes = 0, body_bytes = 0;
-	uint32_t planned = 0;
 
-	n = min_u32(n, TX_BURST);
-	while (planned < n && is_plain(tx, pkts[planned]) && plan_one(tx, pkts[planned], &plan[planned]))
-		planned++;
-	for (uint32_t i = 0; i < planned; i++) {
-		copy_planned(tx, &plan[i]);
-		bytes += pkt_len(plan[i].pkt);
-		body_bytes += plan[i].pkt->body_len;
+	n = plan_plain(tx, pkts, buffers, min_u32(n, TX_BURST));
+	for (uint32_t i = 0; i < n; i++) {
+		frame_copy_plain(buffers[i].addr, tx->vp->hdr_len, 1, pkts[i]);
+		bytes += pkt_len(pkts[i]);
+		body_bytes += pkts[i]->body_len;
 	}
-	iface_count(&tx->counters->tx_packets, planned);
+	if (unlikely(tx->vq->log != NULL))
+		log_plain(tx, buffers, n);
+	virtq_push_plain(tx->vq, buffers, n, VIRTQ_WRITE);
+	iface_count(&tx->counters->tx_packets, n);
 	iface_count(&tx->counters->tx_bytes, bytes);
 	iface_count(&tx->counters->copied_bytes, body_bytes);
-	return planned;
+	return n;
 }
 
 /* --- everything else --- */

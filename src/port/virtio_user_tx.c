@@ -52,9 +52,7 @@ static bool is_plain(const struct tx *tx, const struct pkt *pkt)
 
 static void send_plain(struct tx *tx, const struct pkt *pkt)
 {
-	static const struct virtio_net_hdr_mrg_rxbuf plain;
-
-	frame_copy_plain(driverq_next(tx->q, 0), &plain, HDR_LEN, pkt);
+	frame_copy_plain(driverq_next(tx->q, 0), HDR_LEN, 0, pkt);
 	driverq_add(tx->q, 1, HDR_LEN + pkt_len(pkt));
 	count_sent(tx, pkt_len(pkt), pkt->body_len);
 }

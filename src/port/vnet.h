@@ -11,6 +11,11 @@
 #include <linux/virtio_net.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
+
+static_assert(offsetof(struct virtio_net_hdr, flags) == 0 && offsetof(struct virtio_net_hdr, gso_type) == 1 &&
+		      VIRTIO_NET_HDR_GSO_NONE == 0,
+	"flags and gso_type are the first two bytes");
 
 /* Newer than the kernel headers of some (virtio 1.3, 5.1.3 and 5.1.6). */
 #ifndef VIRTIO_NET_F_GUEST_USO4
@@ -38,6 +43,16 @@ uint32_t vnet_host_caps(uint64_t features);
  * not taken over: it is a hint, and the sender's.
  */
 bool vnet_parse(struct pkt_offload *o, const struct virtio_net_hdr *h, uint32_t frame_len);
+
+/* A header, anywhere in foreign memory, that leaves nothing to do: neither flags nor gso_type. One read. */
+static inline bool vnet_is_plain(const void *hdr)
+{
+	uint16_t flags_and_gso_type;
+
+	memcpy(&flags_and_gso_type, hdr, sizeof(flags_and_gso_type));
+	return flags_and_gso_type == 0;
+}
+
 void vnet_build(struct virtio_net_hdr_mrg_rxbuf *h, const struct pkt_offload *o, uint16_t num_buffers);
 
 #endif

@@ -114,6 +114,34 @@ static inline uint8_t *gmem_span(
 	return r->hva + (gpa - r->gpa);
 }
 
+/* A region, in three words that a loop keeps in registers. */
+struct gmem_window {
+	uint64_t gpa, size;
+	uint8_t *hva;
+};
+
+/* NULL: an empty one. */
+static inline struct gmem_window gmem_window(const struct gmem_region *r)
+{
+	return r ? (struct gmem_window){.gpa = r->gpa, .size = r->size, .hva = r->hva}
+		 : (struct gmem_window){0};
+}
+
+/* As gmem_at(), for loops: the window is moved to where the address is. */
+static inline uint8_t *gmem_window_at(const struct gmem *mem, const struct gmem_region **hint,
+	struct gmem_window *w, uint64_t gpa, uint64_t len)
+{
+	if (unlikely(gpa - w->gpa >= w->size)) {
+		const struct gmem_region *r = gmem_find(mem, gpa);
+
+		if (!r)
+			return NULL;
+		*hint = r;
+		*w = gmem_window(r);
+	}
+	return likely(len <= w->size - (gpa - w->gpa)) ? w->hva + (gpa - w->gpa) : NULL;
+}
+
 /* A pointer to exactly len bytes at gpa, or NULL unless one region holds them all. */
 static inline uint8_t *gmem_at(
 	const struct gmem *mem, const struct gmem_region **hint, uint64_t gpa, uint64_t len)

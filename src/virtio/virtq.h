@@ -28,6 +28,7 @@
 #include <linux/virtio_ring.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #define VIRTQ_MAX_SIZE 32768
 /*
@@ -64,6 +65,13 @@ struct virtq_seg {
 struct virtq_buffer {
 	uint16_t id;    /* of the chain's head, or in a packed ring the driver's buffer id */
 	uint16_t slots; /* places it holds in the ring: 1, or in a packed ring one for each descriptor */
+};
+
+/* A buffer of one piece, and what it takes to give it back: its place in a packed ring is one slot. */
+struct virtq_plain {
+	uint8_t *addr;
+	uint32_t len; /* room, or bytes to read; virtq_push_plain(): bytes written */
+	uint16_t id;
 };
 
 /* One buffer of the guest. The caller provides segs[max]; readable pieces come first, then writable ones. */
@@ -172,20 +180,6 @@ static inline uint32_t virtq_available(struct virtq *q, uint32_t wanted)
 	return n >= wanted ? n : virtq_split_refresh(q);
 }
 
-/*
- * Asks the cache for the next n descriptors, n <= virtq_available(). Those of a packed ring lie one after the other
- * anyway, and the driver writes what is not available yet.
- */
-static inline void virtq_prefetch(const struct virtq *q, uint32_t n)
-{
-	for (uint32_t i = 0; !q->packed && i < n; i++) {
-		uint16_t head =
-			virtq_load16(&q->avail->ring[(q->next_avail + i) & q->mask], __ATOMIC_RELAXED);
-
-		__builtin_prefetch(&q->desc[head & q->mask]);
-	}
-}
-
 int virtq_split_pop(struct virtq *q, struct virtq_chain *chain);
 int virtq_packed_pop(struct virtq *q, struct virtq_chain *chain);
 
@@ -198,6 +192,27 @@ static inline int virtq_pop(struct virtq *q, struct virtq_chain *chain)
 	return q->packed ? virtq_packed_pop(q, chain) : virtq_split_pop(q, chain);
 }
 
+enum virtq_access {
+	VIRTQ_READ,  /* the guest filled the buffer */
+	VIRTQ_WRITE, /* the guest wants it filled */
+};
+
+uint32_t virtq_split_pop_plain(
+	struct virtq *q, struct virtq_plain *buffers, uint32_t max, enum virtq_access access);
+uint32_t virtq_packed_pop_plain(
+	struct virtq *q, struct virtq_plain *buffers, uint32_t max, enum virtq_access access);
+
+/*
+ * Takes up to max buffers at once, as long as they are plain: one descriptor in one region, for that access. Returns
+ * how many. After the last of them comes a buffer for virtq_pop(), which also says what is wrong with it, or none.
+ */
+static inline uint32_t virtq_pop_plain(
+	struct virtq *q, struct virtq_plain *buffers, uint32_t max, enum virtq_access access)
+{
+	return q->packed ? virtq_packed_pop_plain(q, buffers, max, access)
+			 : virtq_split_pop_plain(q, buffers, max, access);
+}
+
 /* Takes the next buffer, for which the pieces were too few, unseen: to be pushed back as it is. */
 void virtq_skip(struct virtq *q, struct virtq_buffer buffer);
 
@@ -206,18 +221,36 @@ void virtq_unpop(struct virtq *q, uint32_t slots);
 
 void virtq_packed_push(struct virtq *q, struct virtq_buffer buffer, uint32_t len);
 
+/* One store; the guest reads it after the index (virtq_publish()). */
+static inline void virtq_used_put(struct vring_used_elem *at, uint32_t id, uint32_t len)
+{
+	uint64_t word = id | (uint64_t)len << 32;
+
+	memcpy(at, &word, sizeof(word));
+}
+
 /* Returns a buffer with len bytes written; the guest sees it after virtq_flush(). In the order in which they came. */
 static inline void virtq_push(struct virtq *q, struct virtq_buffer buffer, uint32_t len)
 {
-	struct vring_used_elem *e;
-
-	if (q->packed) {
+	if (q->packed)
 		virtq_packed_push(q, buffer, len);
-		return;
-	}
-	e = &q->used->ring[q->next_used++ & q->mask];
-	__atomic_store_n(&e->id, buffer.id, __ATOMIC_RELAXED);
-	__atomic_store_n(&e->len, len, __ATOMIC_RELAXED);
+	else
+		virtq_used_put(&q->used->ring[q->next_used++ & q->mask], buffer.id, len);
+}
+
+void virtq_split_push_plain(
+	struct virtq *q, const struct virtq_plain *buffers, uint32_t n, enum virtq_access access);
+void virtq_packed_push_plain(
+	struct virtq *q, const struct virtq_plain *buffers, uint32_t n, enum virtq_access access);
+
+/* The same for n plain ones, in their order. What was only read is returned with a length of 0. */
+static inline void virtq_push_plain(
+	struct virtq *q, const struct virtq_plain *buffers, uint32_t n, enum virtq_access access)
+{
+	if (q->packed)
+		virtq_packed_push_plain(q, buffers, n, access);
+	else
+		virtq_split_push_plain(q, buffers, n, access);
 }
 
 /* For migration: the pieces' first len bytes were written. Call before virtq_flush() when q->log is set. */

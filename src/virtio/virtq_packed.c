@@ -196,6 +196,34 @@ int virtq_packed_pop(struct virtq *q, struct virtq_chain *c)
 	return 1;
 }
 
+uint32_t virtq_packed_pop_plain(
+	struct virtq *q, struct virtq_plain *buffers, uint32_t max, enum virtq_access access)
+{
+	const uint16_t mask =
+		PACKED_AVAIL | PACKED_USED | VRING_DESC_F_NEXT | VRING_DESC_F_INDIRECT | VRING_DESC_F_WRITE;
+	const uint16_t flags = access == VIRTQ_WRITE ? VRING_DESC_F_WRITE : 0;
+	struct gmem_window window = gmem_window(q->hint);
+	uint32_t place = q->next_avail, n;
+
+	if (!is_open(q))
+		return 0;
+	max = min_u32(max, slots_open(q));
+	for (n = 0; n < max; n++) {
+		struct virtq_desc d = desc_of(words_at(q, place));
+		uint8_t *addr;
+
+		if (unlikely((d.flags & mask) != (flags | packed_avail_bits(virtq_wrap(q, place)))))
+			break;
+		addr = gmem_window_at(q->mem, &q->hint, &window, d.addr, d.len);
+		if (unlikely(!addr))
+			break;
+		buffers[n] = (struct virtq_plain){.addr = addr, .len = d.len, .id = d.link};
+		place = virtq_forward(q, place, 1);
+	}
+	q->next_avail = (uint16_t)place;
+	return n;
+}
+
 /* --- returning --- */
 
 static inline void put_used(struct virtq *q, uint32_t place, uint16_t id, uint32_t len, int order)
@@ -217,6 +245,14 @@ void virtq_packed_push(struct virtq *q, struct virtq_buffer buffer, uint32_t len
 		put_used(q, q->next_used, buffer.id, len, __ATOMIC_RELAXED);
 	}
 	q->next_used = virtq_forward(q, q->next_used, buffer.slots);
+}
+
+void virtq_packed_push_plain(
+	struct virtq *q, const struct virtq_plain *buffers, uint32_t n, enum virtq_access access)
+{
+	for (uint32_t i = 0; i < n; i++)
+		virtq_packed_push(q, (struct virtq_buffer){.id = buffers[i].id, .slots = 1},
+			access == VIRTQ_WRITE ? buffers[i].len : 0);
 }
 
 /*

@@ -153,7 +153,46 @@ int virtq_split_pop(struct virtq *q, struct virtq_chain *c)
 	return 1;
 }
 
+uint32_t virtq_split_pop_plain(
+	struct virtq *q, struct virtq_plain *buffers, uint32_t max, enum virtq_access access)
+{
+	const uint16_t flags = access == VIRTQ_WRITE ? VRING_DESC_F_WRITE : 0;
+	const struct virtq_words *descs = ring_words(q);
+	const __virtio16 *ring = q->avail->ring;
+	const uint32_t next = q->next_avail, mask = q->mask;
+	struct gmem_window window = gmem_window(q->hint);
+	uint32_t there = min_u32(virtq_available(q, max), max), n;
+
+	for (n = 0; n < there; n++) {
+		uint32_t id = virtq_load16(&ring[(next + n) & mask], __ATOMIC_RELAXED);
+		struct virtq_desc d;
+		uint8_t *addr;
+
+		if (unlikely(id > mask))
+			break;
+		d = desc_of(virtq_words_read(&descs[id]));
+		addr = gmem_window_at(q->mem, &q->hint, &window, d.addr, d.len);
+		if (unlikely(d.flags != flags || !addr))
+			break;
+		buffers[n] = (struct virtq_plain){.addr = addr, .len = d.len, .id = (uint16_t)id};
+	}
+	q->next_avail = (uint16_t)(next + n);
+	return n;
+}
+
 /* --- returning --- */
+
+void virtq_split_push_plain(
+	struct virtq *q, const struct virtq_plain *buffers, uint32_t n, enum virtq_access access)
+{
+	struct vring_used_elem *ring = q->used->ring;
+	const uint32_t next = q->next_used, mask = q->mask;
+
+	for (uint32_t i = 0; i < n; i++)
+		virtq_used_put(
+			&ring[(next + i) & mask], buffers[i].id, access == VIRTQ_WRITE ? buffers[i].len : 0);
+	q->next_used = (uint16_t)(next + n);
+}
 
 /* The used slots from flushed_used on, and the index before them. */
 static void log_used_ring(struct virtq *q)

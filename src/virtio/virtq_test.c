@@ -292,6 +292,91 @@ TEST(a_skipped_buffer_is_only_named)
 	bed_close(&b);
 }
 
+TEST(plain_buffers_are_taken_and_returned_together)
+{
+	struct virtq_plain got[SIZE];
+	struct bed b;
+
+	bed_open(&b);
+	start(&b, FEATURES, 0xfffd); /* over the end of the ring, and of the index */
+	assert_int_equal(virtq_pop_plain(&b.q, got, SIZE, VIRTQ_WRITE), 0);
+	for (uint16_t i = 0; i < 5; i++)
+		offer_one(&b, (uint16_t)(6 - i), VRING_DESC_F_WRITE);
+	assert_int_equal(virtq_pop_plain(&b.q, got, 4, VIRTQ_WRITE), 4);
+	for (uint16_t i = 0; i < 4; i++) {
+		assert_int_equal(got[i].id, 6 - i);
+		assert_int_equal(got[i].len, 100);
+		assert_int_equal(gmem_gpa_of(b.mem, got[i].addr), BUF(6 - i));
+		got[i].len = i;
+	}
+	virtq_push_plain(&b.q, got, 2, VIRTQ_WRITE);
+	virtq_push_plain(&b.q, got + 2, 2, VIRTQ_READ);
+	assert_int_equal(used_of(&b)->idx, 0xfffd);
+	virtq_flush(&b.q);
+	assert_int_equal(used_of(&b)->idx, 1);
+	for (uint16_t i = 0; i < 4; i++) {
+		const struct vring_used_elem *e = &used_of(&b)->ring[(0xfffd + i) % SIZE];
+
+		assert_int_equal(e->id, 6 - i);
+		assert_int_equal(e->len, i < 2 ? i : 0);
+	}
+	assert_int_equal(virtq_available(&b.q, 1), 1);
+	bed_close(&b);
+}
+
+TEST(a_buffer_that_is_not_plain_ends_a_burst_and_is_taken_alone)
+{
+	static const struct vring_desc others[] = {
+		{.addr = BUF(1), .len = 1, .flags = VRING_DESC_F_NEXT, .next = 7},
+		{.addr = BUF(1), .len = 1, .flags = VRING_DESC_F_WRITE},
+		{.addr = HIGH - 1, .len = 2}, /* two regions */
+		{.addr = TABLE, .len = 16, .flags = VRING_DESC_F_INDIRECT},
+	};
+	struct virtq_plain got[SIZE];
+
+	for (size_t i = 0; i < ARRAY_LEN(others); i++) {
+		struct bed b;
+
+		bed_open(&b);
+		desc(&b, 7, (struct vring_desc){.addr = BUF(2), .len = 1});
+		table_at(&b, TABLE)[0] = (struct vring_desc){.addr = BUF(3), .len = 1};
+		offer_one(&b, 0, 0);
+		desc(&b, 1, others[i]);
+		offer(&b, 1);
+		offer_one(&b, 2, 0);
+		assert_int_equal(virtq_pop_plain(&b.q, got, SIZE, VIRTQ_READ), 1);
+		assert_int_equal(virtq_pop_plain(&b.q, got, SIZE, VIRTQ_READ), 0);
+		assert_int_equal(virtq_pop(&b.q, &b.chain), 1);
+		assert_int_equal(b.chain.buffer.id, 1);
+		assert_int_equal(virtq_pop_plain(&b.q, got, SIZE, VIRTQ_READ), 1);
+		assert_int_equal(got[0].id, 2);
+		bed_close(&b);
+	}
+}
+
+TEST(nonsense_ends_a_burst_and_breaks_the_queue_when_it_is_taken_alone)
+{
+	static const struct vring_desc bad = {.addr = UINT64_MAX - 5, .len = 100};
+	struct virtq_plain got[SIZE];
+	struct bed b;
+
+	bed_open(&b);
+	offer_one(&b, 0, 0);
+	desc(&b, 1, bad);
+	offer(&b, 1);
+	assert_int_equal(virtq_pop_plain(&b.q, got, SIZE, VIRTQ_READ), 1);
+	assert_int_equal(virtq_pop_plain(&b.q, got, SIZE, VIRTQ_READ), 0);
+	check_breaks(&b, VIRTQ_ADDRESS);
+	offer(&b, SIZE);
+	assert_int_equal(virtq_pop_plain(&b.q, got, SIZE, VIRTQ_READ), 0);
+	check_breaks(&b, VIRTQ_HEAD_RANGE);
+	avail_of(&b)->idx = SIZE + 1;
+	assert_int_equal(virtq_pop_plain(&b.q, got, SIZE, VIRTQ_READ), 0);
+	check_breaks(&b, VIRTQ_AVAIL_JUMPED);
+	assert_int_equal(virtq_pop_plain(&b.q, got, SIZE, VIRTQ_READ), 0);
+	bed_close(&b);
+}
+
 TEST(an_avail_index_that_jumps_breaks_the_queue)
 {
 	struct bed b;
@@ -830,6 +915,9 @@ TESTS(cmocka_unit_test(buffers_are_taken_in_order_and_returned), cmocka_unit_tes
 	cmocka_unit_test(buffers_given_back_are_taken_again),
 	cmocka_unit_test(giving_back_to_a_broken_queue_offers_nothing),
 	cmocka_unit_test(a_skipped_buffer_is_only_named),
+	cmocka_unit_test(plain_buffers_are_taken_and_returned_together),
+	cmocka_unit_test(a_buffer_that_is_not_plain_ends_a_burst_and_is_taken_alone),
+	cmocka_unit_test(nonsense_ends_a_burst_and_breaks_the_queue_when_it_is_taken_alone),
 	cmocka_unit_test(an_avail_index_that_jumps_breaks_the_queue),
 	cmocka_unit_test(a_head_beyond_the_table_breaks_the_queue),
 	cmocka_unit_test(a_next_beyond_its_table_breaks_the_queue),

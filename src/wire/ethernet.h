@@ -64,6 +64,26 @@ static inline bool mac_is_broadcast(uint64_t mac)
 	return mac == MAC_BROADCAST;
 }
 
+/* Both addresses of a frame, to be compared with another's. */
+struct ethernet_pair {
+	uint64_t dst_and_src; /* all of dst, the first two bytes of src */
+	uint32_t src;         /* the others */
+};
+
+static inline struct ethernet_pair ethernet_pair(const uint8_t *frame)
+{
+	struct ethernet_pair p;
+
+	memcpy(&p.dst_and_src, frame, sizeof(p.dst_and_src));
+	memcpy(&p.src, frame + sizeof(p.dst_and_src), sizeof(p.src));
+	return p;
+}
+
+static inline bool ethernet_pair_same(struct ethernet_pair a, struct ethernet_pair b)
+{
+	return a.dst_and_src == b.dst_and_src && a.src == b.src;
+}
+
 /* One load of eight bytes each, both inside the header. */
 static inline uint64_t ethernet_dst(const uint8_t *frame)
 {

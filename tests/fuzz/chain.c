@@ -200,6 +200,51 @@ static void pop(struct chain_bed *bed, struct fuzz *f)
 	}
 }
 
+/* One buffer of a burst is what the model, and virtq_pop(), say it is. */
+static void check_plain(struct chain_bed *bed, const struct virtq_plain *p, enum virtq_access access)
+{
+	struct virtq_chain c = {.segs = bed->segs, .max = 1};
+	struct chain_expect e = {0};
+
+	bed->model(bed, c.max, &e);
+	ASSERT(e.result == 1 && virtq_pop(&bed->q, &c) == 1);
+	check_taken(&c, &e);
+	ASSERT(c.buffer.id == p->id && c.buffer.slots == 1);
+	ASSERT((access == VIRTQ_WRITE ? c.read_len : c.write_len) == 0 && c.read_len + c.write_len == p->len);
+	ASSERT(p->len == 0 || c.segs[0].addr == p->addr);
+	remember(bed, c.buffer, c.write_len);
+}
+
+/* A burst, given back and taken again one by one. */
+static void pop_plain(struct chain_bed *bed, struct fuzz *f)
+{
+	struct virtq_plain plain[8];
+	enum virtq_access access = fuzz_u8(f) & 1 ? VIRTQ_WRITE : VIRTQ_READ;
+	uint32_t n;
+
+	if (bed->n_pushed > 0 || bed->n_taken + ARRAY_LEN(plain) > CHAIN_TAKEN_MAX)
+		return;
+	n = virtq_pop_plain(&bed->q, plain, ARRAY_LEN(plain), access);
+	virtq_unpop(&bed->q, n);
+	for (uint32_t i = 0; i < n; i++)
+		check_plain(bed, &plain[i], access);
+}
+
+/* All that come next and hold one slot each, as a burst. */
+static void push_plain(struct chain_bed *bed)
+{
+	struct virtq_plain plain[8];
+	uint32_t n = 0;
+
+	for (; n < ARRAY_LEN(plain) && bed->n_pushed < bed->n_taken; n++, bed->n_pushed++) {
+		if (bed->taken[bed->n_pushed].slots != 1)
+			break;
+		plain[n] = (struct virtq_plain){
+			.id = bed->taken[bed->n_pushed].id, .len = (uint32_t)bed->write_lens[bed->n_pushed]};
+	}
+	virtq_push_plain(&bed->q, plain, n, VIRTQ_WRITE);
+}
+
 static void push(struct chain_bed *bed, struct fuzz *f)
 {
 	uint64_t len;
@@ -241,7 +286,7 @@ static void look(struct chain_bed *bed)
 
 	ASSERT(virtq_look(&bed->q, &view) && view.packed == bed->q.packed);
 	virtq_call_due(&bed->q);
-	virtq_prefetch(&bed->q, virtq_available(&bed->q, 64));
+	(void)virtq_available(&bed->q, 64);
 }
 
 static void work(struct chain_bed *bed, struct fuzz *f, uint8_t what)
@@ -269,8 +314,14 @@ static void work(struct chain_bed *bed, struct fuzz *f, uint8_t what)
 	case 7:
 	case 8:
 	case 9:
-	case 10:
 		push(bed, f);
+		break;
+	case 10:
+		push_plain(bed);
+		break;
+	case 11:
+	case 12:
+		pop_plain(bed, f);
 		break;
 	default:
 		pop(bed, f);
