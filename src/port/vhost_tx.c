@@ -36,6 +36,24 @@ static bool is_plain(const struct tx *tx, const struct pkt *pkt)
 	return likely(!pkt->offload.csum && pkt_len(pkt) <= tx->mtu + ETHERNET_HEADER_LEN);
 }
 
+/* Lines of a buffer that are asked for as soon as it is taken: all of a small frame. */
+#define LINES_AT_ONCE 2
+/* Beyond this a copy is long enough for the processor to see where it goes. */
+#define LINES_AHEAD (2048 / CACHE_LINE)
+
+/*
+ * The rest of them, while the frame before is copied: bodies do not fit into the cache that is close, and what costs is
+ * to get the lines that are written from whoever had them last (1518 bytes: 390 clocks a packet instead of 470).
+ */
+/* always_inline: GCC takes a function that only fetches for one without effect, and drops calls of it. */
+static inline __attribute__((always_inline)) void fetch_ahead(const struct virtq_plain *buffer)
+{
+	uint32_t lines = min_u32(buffer->len / CACHE_LINE + 1, LINES_AHEAD);
+
+	for (uint32_t i = LINES_AT_ONCE; i < lines; i++)
+		__builtin_prefetch(buffer->addr + i * CACHE_LINE, 1);
+}
+
 /* Takes buffers for the first packets that are plain and fit a buffer of one piece each. Returns how many. */
 static uint32_t plan_plain(struct tx *tx, struct pkt *const *pkts, struct virtq_plain *buffers, uint32_t n)
 {
@@ -47,8 +65,8 @@ static uint32_t plan_plain(struct tx *tx, struct pkt *const *pkts, struct virtq_
 		if (unlikely(!is_plain(tx, pkts[i]) || len > buffers[i].len))
 			break;
 		buffers[i].len = len;
-		__builtin_prefetch(buffers[i].addr, 1);
-		__builtin_prefetch(buffers[i].addr + CACHE_LINE, 1);
+		for (uint32_t line = 0; line < LINES_AT_ONCE; line++)
+			__builtin_prefetch(buffers[i].addr + line * CACHE_LINE, 1);
 	}
 	virtq_unpop(tx->vq, taken - i);
 	return i;
@@ -71,6 +89,8 @@ static uint32_t send_plain(struct tx *tx, struct pkt *const *pkts, uint32_t n)
 
 	n = plan_plain(tx, pkts, buffers, min_u32(n, TX_BURST));
 	for (uint32_t i = 0; i < n; i++) {
+		if (i + 1 < n)
+			fetch_ahead(&buffers[i + 1]);
 		frame_copy_plain(buffers[i].addr, tx->vp->hdr_len, 1, pkts[i]);
 		bytes += pkt_len(pkts[i]);
 		body_bytes += pkts[i]->body_len;
