@@ -175,6 +175,8 @@ static uint32_t receive(struct vhost_port *vp, struct vhost_ring *ring, struct t
 
 	virtq_call_due(&ring->vq);
 	max = min_u32(min_u32(virtq_available(&ring->vq, RX_BURST), max), min_u32(RX_BURST, turn_room(turn)));
+	if (max == 0)
+		return 0;
 	n = receive_plain(vp, ring, turn, max);
 	if (unlikely(n < max))
 		n += receive_chains(vp, ring, turn, max - n);
