@@ -163,11 +163,6 @@ static void members_remove(struct bridge_members *members, const struct bridge_m
 	members->by_iface[m->iface->idx] = NULL;
 }
 
-static void set_mode(struct iface *iface, enum iface_mode mode)
-{
-	__atomic_store_n(&iface->mode, (uint8_t)mode, __ATOMIC_RELAXED);
-}
-
 int bridge_attach(struct bridge_domain *d, struct iface *iface, uint8_t shg)
 {
 	struct bridge_members *copy;
@@ -186,7 +181,7 @@ int bridge_attach(struct bridge_domain *d, struct iface *iface, uint8_t shg)
 	members_swap(d, copy);
 	iface->l2_detach = bridge_detach;
 	rcu_publish(iface->l2, m);
-	set_mode(iface, IFACE_MODE_BRIDGE);
+	iface_set_mode(iface, IFACE_MODE_BRIDGE);
 	return 0;
 }
 
@@ -196,7 +191,7 @@ void bridge_detach(struct iface *iface)
 	struct bridge_domain *d = m->domain;
 	struct bridge_members *copy = members_copy(d);
 
-	set_mode(iface, IFACE_MODE_NONE);
+	iface_set_mode(iface, IFACE_MODE_NONE);
 	iface->l2_detach = NULL;
 	rcu_publish(iface->l2, NULL);
 	members_remove(copy, m);

@@ -7,6 +7,7 @@
 #define GINNEL_BRIDGE_BRIDGE_BED_H
 
 #include "bridge/bridge.h"
+#include "bridge/xconnect.h"
 
 #include "base/test.h"
 #include "wire/ethernet.h"
@@ -74,6 +75,17 @@ static inline struct bridge_domain *bed_switch(struct bed *b)
 	return d;
 }
 
+/* As ethernet-input does it. */
+static inline void turn_enter(struct turn *turn, struct pkt *pkt)
+{
+	enum iface_mode mode = iface_mode(pkt->rx);
+
+	if (mode == IFACE_MODE_NONE)
+		turn_drop(turn, pkt, DROP_NO_ROAD);
+	else
+		turn_push(turn, pkt, mode == IFACE_MODE_XCONNECT ? STAGE_XCONNECT : STAGE_BRIDGE);
+}
+
 static inline struct pkt *turn_send(struct turn *turn, struct iface *from, uint64_t src, uint64_t dst)
 {
 	struct pkt *pkt = turn_pkt(turn);
@@ -83,12 +95,14 @@ static inline struct pkt *turn_send(struct turn *turn, struct iface *from, uint6
 	memset(pkt->data, 0, pkt->head_len);
 	mac_store(pkt->data, dst);
 	mac_store(pkt->data + ETHERNET_SRC_AT, src);
-	turn_push(turn, pkt, STAGE_BRIDGE);
+	turn_enter(turn, pkt);
 	return pkt;
 }
 
 static inline void turn_bridge(struct turn *turn, struct bridges *bridges)
 {
+	xconnect_output(NULL, turn, &turn->vecs[STAGE_XCONNECT]);
+	turn->vecs[STAGE_XCONNECT].n = 0;
 	bridge_forward(bridges, turn, &turn->vecs[STAGE_BRIDGE]);
 	turn->vecs[STAGE_BRIDGE].n = 0;
 }
@@ -132,7 +146,7 @@ static inline uint32_t bed_out(const struct bed *b, const struct pkt *pkt)
 	for (int i = 0; i < BED_IFACES; i++) {
 		const struct iface_lane *lane = turn_lane(b->turn, &b->ifaces[i]);
 
-		for (uint32_t k = 0; k < lane->n_out; k++)
+		for (uint32_t k = 0; lane && k < lane->n_out; k++) /* NULL: was removed */
 			if (lane->out[k] == pkt)
 				out |= 1u << i;
 	}

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What bridge-forward costs per packet, full vectors of known unicast. Prints, judges
+ * What bridge-forward and l2-xconnect cost per packet, full vectors of known unicast to the former. Prints, judges
  * nothing.
  */
 #include "bridge/bridge.h"
+#include "bridge/xconnect.h"
 
 #include "base/random.h"
 #include "wire/ethernet.h"
@@ -150,6 +151,34 @@ static void run(uint32_t n_macs, const char *what)
 	bench_close(&b);
 }
 
+/* Vectors of packets that came in burst by burst from as many interfaces. */
+static void run_wires(uint32_t n_wires, uint32_t burst, const char *what)
+{
+	uint64_t sum = 0, best = UINT64_MAX;
+	struct bench b;
+
+	bench_open(&b, 1);
+	for (uint32_t i = 0; i < n_wires; i++)
+		must(xconnect_set(&b.ifaces[i], &b.ifaces[i ^ 1]) == 0, "xconnect_set");
+	for (int i = 0; i < N_TURNS; i++) {
+		struct vec *vec = &b.turn->vecs[STAGE_BRIDGE];
+		uint64_t since;
+
+		empty(&b);
+		for (uint32_t k = 0; k < TURN_PKTS; k++)
+			packet(&b, k / burst % n_wires, 0);
+		since = ticks();
+		xconnect_output(NULL, b.turn, vec);
+		since = ticks() - since;
+		sum += since;
+		best = min_u64(best, since);
+	}
+	printf("%-30s wire  %5.1f (best %5.1f)\n", what, (double)sum / N_TURNS / TURN_PKTS,
+		(double)best / TURN_PKTS);
+	empty(&b);
+	bench_close(&b);
+}
+
 int main(void)
 {
 	printf("%s per packet, vectors of %d, %d interfaces\n", UNIT, TURN_PKTS, N_IFACES);
@@ -157,5 +186,8 @@ int main(void)
 	run(1000, "1000 addresses");
 	run(16384, "16384 addresses, table full");
 	run(262144, "262144 addresses, table full");
+	run_wires(1, TURN_PKTS, "one cross-connect");
+	run_wires(N_IFACES, 16, "16 of them, bursts of 16");
+	run_wires(N_IFACES, 1, "16 of them, one by one");
 	return 0;
 }

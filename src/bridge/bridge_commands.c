@@ -2,6 +2,7 @@
 /* The commands that change bridges, and the table of all of them. */
 #include "bridge/bridge_show.h"
 
+#include "bridge/xconnect.h"
 #include "wire/ethernet.h"
 
 #include <errno.h>
@@ -152,7 +153,7 @@ static int run_set_learn_limit(struct ctl_call *call)
 
 static int run_attach(struct ctl_call *call)
 {
-	struct iface *iface = bridge_call_iface(call);
+	struct iface *iface = bridge_call_iface(call, "interface");
 	struct bridge_domain *d = bridge_domain_find(call->subject, (uint32_t)ctl_u64(call, "bd-id", 0));
 	uint64_t shg = ctl_u64(call, "shg", 0);
 
@@ -169,9 +170,26 @@ static int run_attach(struct ctl_call *call)
 	return bridge_attach(d, iface, (uint8_t)shg) == 0 ? 0 : ctl_fail(call, "out of memory");
 }
 
+static int run_xconnect(struct ctl_call *call)
+{
+	struct iface *from = bridge_call_iface(call, "interface");
+	struct iface *to = from ? bridge_call_iface(call, "to") : NULL;
+
+	if (!to)
+		return -1;
+	if (from == to)
+		return ctl_fail(call,
+			"%s cannot be cross-connected to itself: name another interface for its packets to "
+			"leave by",
+			from->name);
+	if (xconnect_set(from, to) != 0)
+		return ctl_fail(call, "local0 cannot be cross-connected: name interfaces that carry packets");
+	return 0;
+}
+
 static int run_detach(struct ctl_call *call)
 {
-	struct iface *iface = bridge_call_iface(call);
+	struct iface *iface = bridge_call_iface(call, "interface");
 
 	if (!iface)
 		return -1;
@@ -187,7 +205,7 @@ static int fib_add(struct ctl_call *call, struct bridge_domain *d, uint64_t mac)
 
 	if (ctl_has(call, "filter"))
 		return mac_table_add_filter(d->macs, mac);
-	iface = bridge_call_iface(call);
+	iface = bridge_call_iface(call, "interface");
 	if (!iface)
 		return -1;
 	if (!d->members->by_iface[iface->idx])
@@ -255,7 +273,7 @@ static int run_flush_all(struct ctl_call *call)
 
 static int run_flush_iface(struct ctl_call *call)
 {
-	const struct iface *iface = bridge_call_iface(call);
+	const struct iface *iface = bridge_call_iface(call, "interface");
 	const struct bridge_member *m;
 
 	if (!iface)
@@ -305,12 +323,18 @@ static const struct ctl_command commands[] = {
 		run_set_learn_limit, NULL},
 	{"set interface l2 bridge <interface:interface> <bd-id:u32> [<shg:u32>]",
 		"Put an interface into a switch, which is made if it is missing", run_attach, NULL},
-	{"set interface l3 <interface:interface>", "Take an interface out of its switch", run_detach, NULL},
+	{"set interface l2 xconnect <interface:interface> <to:interface>",
+		"Let every packet that comes in at one interface leave at another; once more for the way "
+		"back",
+		run_xconnect, NULL},
+	{"set interface l3 <interface:interface>",
+		"Take an interface out of its switch, or end its cross-connect", run_detach, NULL},
 	{"show bridge-domain [<bd-id:u32>] [detail]", "Switches, with their interfaces if detail is wanted",
 		bridge_show_domains, bridge_print_domains},
 	{"show l2fib [all] [bd_id <bd-id:u32>]", "How many addresses are known, or which", bridge_show_fib,
 		bridge_print_fib},
-	{"show mode [<interface:interface>]", "Which interface is in which switch", bridge_show_mode,
+	{"show mode [<interface:interface>]",
+		"Which interface is in which switch, or cross-connected to which", bridge_show_mode,
 		bridge_print_mode},
 	{"l2fib add <mac:mac> <bd-id:u32> {filter|<interface:interface> [static]}",
 		"Say where an address is, or that its packets are unwanted", run_fib_add, NULL},

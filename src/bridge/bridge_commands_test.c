@@ -146,6 +146,56 @@ TEST(an_interface_is_put_into_a_domain_that_is_made_for_it)
 	shell_close(&s);
 }
 
+TEST(interfaces_are_cross_connected_each_way_by_itself)
+{
+	struct shell s;
+
+	shell_open(&s);
+	assert_answer(&s, "set interface l2 bridge port1 1", "");
+	assert_answer(&s, "set interface l2 xconnect port0 port1", "");
+	assert_answer(&s, "show mode",
+		"l3 local0\nl2 xconnect port0 port1\nl2 bridge port1 bd_id 1 shg 0\nl3 port2\nl3 port3\n");
+	assert_answer(&s, "set int l2 xc port1 port0", "");
+	assert_answer(&s, "show mode port1", "l2 xconnect port1 port0\n");
+	assert_answer(&s, "delete bridge-domain 1", ""); /* port1 has left it */
+	assert_answer(&s, "set int l2 xc port1 port2", "");
+	assert_answer(&s, "show mode port1", "l2 xconnect port1 port2\n");
+	assert_answer(&s, "set interface l3 port1", "");
+	assert_answer(&s, "show mode port1", "l3 port1\n");
+	assert_answer(&s, "set interface l2 bridge port0 2 3", "");
+	assert_answer(&s, "show mode port0", "l2 bridge port0 bd_id 2 shg 3\n");
+	shell_close(&s);
+}
+
+TEST(a_cross_connect_is_shown_as_json_too)
+{
+	struct ctl_answer answer;
+	struct shell s;
+	char *text;
+
+	shell_open(&s);
+	assert_answer(&s, "set interface l2 xconnect port0 port1", "");
+	ctl_run_line(s.ctl, "show mode port0", NULL, &answer);
+	text = json_dumps(answer.result, JSON_COMPACT);
+	assert_string_equal(text, "[{\"interface\":\"port0\",\"mode\":\"l2 xconnect\",\"to\":\"port1\"}]");
+	free(text);
+	ctl_answer_free(&answer);
+	shell_close(&s);
+}
+
+TEST(a_cross_connect_ends_with_the_interface_it_leads_to)
+{
+	struct shell s;
+
+	shell_open(&s);
+	assert_answer(&s, "set interface l2 xconnect port0 port1", "");
+	iface_remove(s.bed.table, &s.bed.ifaces[1]);
+	assert_answer(&s, "show mode", "l3 local0\nl3 port0\nl3 port2\nl3 port3\n");
+	assert_int_equal(run(&s, "set interface l2 xconnect port0 port1"), CTL_NOT_UNDERSTOOD);
+	assert_non_null(strstr(s.said, "port1"));
+	shell_close(&s);
+}
+
 TEST(detail_shows_the_members)
 {
 	struct shell s;
@@ -261,6 +311,13 @@ TEST(refusals_name_the_mend)
 		"a bridge domain can learn 1048576 addresses: give a learn-limit of at most that");
 	assert_refused(&s, "set interface l2 bridge local0 1",
 		"local0 cannot be bridged: name an interface that carries packets");
+	assert_refused(&s, "set interface l2 xconnect local0 port0",
+		"local0 cannot be cross-connected: name interfaces that carry packets");
+	assert_refused(&s, "set interface l2 xconnect port0 local0",
+		"local0 cannot be cross-connected: name interfaces that carry packets");
+	assert_refused(&s, "set interface l2 xconnect port0 port0",
+		"port0 cannot be cross-connected to itself: name another interface for its packets to leave "
+		"by");
 	assert_refused(&s, "set interface l2 bridge port0 1 256",
 		"256 is too large for a split horizon group: give at most 255");
 	assert_refused(&s, "l2fib flush-mac interface port0", "port0 is in no bridge domain: see show mode");
@@ -284,6 +341,9 @@ TESTS(cmocka_unit_test(a_domain_is_created_shown_and_deleted),
 	cmocka_unit_test(a_domain_takes_its_settings_in_any_order),
 	cmocka_unit_test(settings_are_changed_as_vpp_says_it_and_with_a_value),
 	cmocka_unit_test(an_interface_is_put_into_a_domain_that_is_made_for_it),
+	cmocka_unit_test(interfaces_are_cross_connected_each_way_by_itself),
+	cmocka_unit_test(a_cross_connect_is_shown_as_json_too),
+	cmocka_unit_test(a_cross_connect_ends_with_the_interface_it_leads_to),
 	cmocka_unit_test(detail_shows_the_members), cmocka_unit_test(known_addresses_are_counted_and_listed),
 	cmocka_unit_test(addresses_are_added_by_hand_and_deleted),
 	cmocka_unit_test(flushing_takes_learned_addresses_and_clearing_takes_all),

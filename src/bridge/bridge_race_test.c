@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Real threads on one table, and on one bridge whose members come and go; for ThreadSanitizer and for the
- * counts.
+ * Real threads on one table, and on one bridge whose members come and go or are cross-connected; for the sanitizers
+ * and for the counts.
  */
 #include "bridge/bridge_bed.h"
 #include "bridge/bridge_private.h"
@@ -230,6 +230,111 @@ TEST(members_come_and_go_while_workers_run)
 	bed_close(&b);
 }
 
+#define N_REWIRINGS 300
+
+/* Workers send from all interfaces but the last, which comes and goes; freed memory is ASan's. */
+static void *worker_runs_wires(void *arg)
+{
+	struct worker *w = arg;
+	struct random r;
+
+	rcu_reader_start();
+	random_init(&r, w->turn->worker);
+	while (!__atomic_load_n(&w->stop, __ATOMIC_RELAXED)) {
+		for (uint32_t i = 0; i < 64; i++) {
+			turn_send(w->turn, &w->bed->ifaces[random_below(&r, BED_IFACES - 1)],
+				MAC_A + random_below(&r, 16), MAC_A + random_below(&r, 16));
+			if (i % 16 == 0) /* control may change something between the stages */
+				sched_yield();
+		}
+		turn_bridge(w->turn, w->bed->bridges);
+		if (!turn_all_home(w->turn))
+			abort();
+		w->n_turns++;
+		rcu_quiet();
+	}
+	rcu_reader_stop();
+	return NULL;
+}
+
+static struct iface *add_last(struct bed *b)
+{
+	struct iface *iface = calloc(1, sizeof(*iface));
+
+	assert_non_null(iface);
+	snprintf(iface->name, sizeof(iface->name), "last");
+	assert_int_equal(iface_add(b->table, iface), 0);
+	return iface;
+}
+
+/* When an interface has left its domain or wire, its l2 is at once free for somebody else, whose it is not. */
+static void take_over(struct iface *from)
+{
+	static struct iface nobody; /* no lanes: who takes it for one of theirs crashes */
+
+	from->l2_detach(from);
+	rcu_publish(from->l2, &nobody);
+	rcu_wait();
+	rcu_publish(from->l2, NULL);
+}
+
+static void rewire(struct bed *b, struct bridge_domain *d, struct iface *last, struct random *r)
+{
+	uint32_t i = random_below(r, BED_IFACES - 1);
+	struct iface *from = &b->ifaces[i];
+
+	switch (random_below(r, 4)) {
+	case 0:
+		assert_int_equal(xconnect_set(from, &b->ifaces[(i + 1) % (BED_IFACES - 1)]), 0);
+		break;
+	case 1:
+		assert_int_equal(xconnect_set(from, last), 0);
+		break;
+	case 2:
+		assert_int_equal(bridge_attach(d, from, 0), 0);
+		break;
+	default:
+		if (from->l2_detach)
+			take_over(from);
+	}
+}
+
+TEST(wires_and_domains_take_each_others_place_and_ends_go_while_workers_run)
+{
+	struct worker workers[2] = {0};
+	struct bridge_domain *d;
+	struct random r;
+	struct bed b;
+
+	bed_open(&b, 2);
+	iface_remove(b.table, &b.ifaces[BED_IFACES - 1]);
+	assert_int_equal(bridge_domain_create(b.bridges, 1, &BRIDGE_DEFAULT_CONFIG, &d), 0);
+	for (uint32_t i = 0; i < 2; i++) {
+		workers[i].bed = &b;
+		workers[i].turn = bed_turn(i);
+		assert_int_equal(pthread_create(&workers[i].thread, NULL, worker_runs_wires, &workers[i]), 0);
+	}
+	random_init(&r, 1);
+	for (uint32_t i = 0; i < N_REWIRINGS; i++) {
+		struct iface *last = add_last(&b);
+
+		if (i % 2)
+			assert_int_equal(bridge_attach(d, last, 0), 0);
+		for (uint32_t k = 0; k < 4; k++)
+			rewire(&b, d, last, &r);
+		iface_remove(b.table, last);
+		free(last);
+	}
+	for (uint32_t i = 0; i < 2; i++) {
+		__atomic_store_n(&workers[i].stop, true, __ATOMIC_RELAXED);
+		pthread_join(workers[i].thread, NULL);
+		assert_true(workers[i].n_turns > 0);
+		free(workers[i].turn);
+	}
+	bed_close(&b);
+}
+
 TESTS(cmocka_unit_test(two_learn_one_looks_control_flushes_and_each_address_is_there_once),
 	cmocka_unit_test(two_that_learn_the_same_address_at_once_leave_one_entry),
-	cmocka_unit_test(members_come_and_go_while_workers_run))
+	cmocka_unit_test(members_come_and_go_while_workers_run),
+	cmocka_unit_test(wires_and_domains_take_each_others_place_and_ends_go_while_workers_run))

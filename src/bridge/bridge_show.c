@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "bridge/bridge_show.h"
 
+#include "bridge/xconnect.h"
 #include "wire/ethernet.h"
 
 #include <inttypes.h>
@@ -94,10 +95,10 @@ struct bridge_domain *bridge_call_domain(struct ctl_call *call)
 	return d;
 }
 
-struct iface *bridge_call_iface(struct ctl_call *call)
+struct iface *bridge_call_iface(struct ctl_call *call, const char *key)
 {
 	const struct bridges *b = call->subject;
-	struct iface *iface = iface_get(b->ifaces, (uint32_t)ctl_u64(call, "interface", IFACE_MAX));
+	struct iface *iface = iface_get(b->ifaces, (uint32_t)ctl_u64(call, key, IFACE_MAX));
 
 	if (!iface)
 		ctl_fail(call, "there is no such interface: see show interface");
@@ -292,7 +293,11 @@ void bridge_print_fib(const json_t *result, FILE *out)
 static json_t *mode_json(const struct iface *iface)
 {
 	const struct bridge_member *m = bridge_member_of(iface);
+	const struct iface *to = xconnect_target(iface);
 
+	if (to)
+		return json_pack(
+			"{s:s, s:s, s:s}", "interface", iface->name, "mode", "l2 xconnect", "to", to->name);
 	if (!m)
 		return json_pack("{s:s, s:s}", "interface", iface->name, "mode", "l3");
 	return json_pack("{s:s, s:s, s:i, s:i}", "interface", iface->name, "mode", "l2 bridge", "bd-id",
@@ -305,7 +310,7 @@ int bridge_show_mode(struct ctl_call *call)
 
 	call->result = json_array();
 	if (ctl_has(call, "interface")) {
-		const struct iface *iface = bridge_call_iface(call);
+		const struct iface *iface = bridge_call_iface(call, "interface");
 
 		return iface ? json_array_append_new(call->result, mode_json(iface)) : -1;
 	}
@@ -324,6 +329,8 @@ void bridge_print_mode(const json_t *result, FILE *out)
 		if (json_object_get(m, "bd-id"))
 			fprintf(out, " bd_id %s shg %s", number_cell(m, "bd-id", "").text,
 				number_cell(m, "shg", "").text);
+		if (json_object_get(m, "to"))
+			fprintf(out, " %s", string_cell(m, "to").text);
 		fputc('\n', out);
 	}
 }

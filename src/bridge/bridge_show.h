@@ -12,9 +12,9 @@
 #include "bridge/bridge_private.h"
 #include "ctl/command.h"
 
-/* The domain or interface that the call names; NULL after ctl_fail(). */
+/* The domain, or the interface under a key, that the call names; NULL after ctl_fail(). */
 struct bridge_domain *bridge_call_domain(struct ctl_call *call);
-struct iface *bridge_call_iface(struct ctl_call *call);
+struct iface *bridge_call_iface(struct ctl_call *call, const char *key);
 
 /* What the interface is in a domain, or NULL. */
 const struct bridge_member *bridge_member_of(const struct iface *iface);

@@ -19,7 +19,7 @@ enum drop {
 	DROP_RX_PIECES,   /* more pieces than a turn can hold */
 	DROP_RX_DISABLED, /* the ring is disabled: taken and discarded, as the protocol wants it */
 	DROP_IFACE_DOWN,  /* the interface it came from is down */
-	DROP_NO_ROAD,     /* the interface is neither in a bridge nor has it an address */
+	DROP_NO_ROAD,     /* the interface is neither in a bridge nor cross-connected */
 	/* bridge */
 	DROP_BRIDGE_SOURCE,   /* source address is a group address */
 	DROP_BRIDGE_SAME,     /* the destination is behind the interface it came from */

@@ -86,11 +86,19 @@ int iface_add_at(struct iface_table *t, struct iface *iface, uint32_t idx)
 	return 0;
 }
 
+static void end_xconnects_to(struct iface_table *t, const struct iface *to)
+{
+	for (struct iface *i = iface_next(t, 0); i; i = iface_next(t, i->idx + 1))
+		if (iface_mode(i) == IFACE_MODE_XCONNECT && i->l2 == to)
+			i->l2_detach(i);
+}
+
 void iface_remove(struct iface_table *t, struct iface *iface)
 {
 	ASSERT(t->ifaces[iface->idx] == iface);
 	if (iface->l2_detach)
 		iface->l2_detach(iface);
+	end_xconnects_to(t, iface);
 	rcu_publish(t->ifaces[iface->idx], NULL);
 	rcu_wait();
 	lanes_free(iface);

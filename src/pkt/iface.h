@@ -51,6 +51,7 @@ struct iface_lane {
 enum iface_mode {
 	IFACE_MODE_NONE, /* nothing wants its packets yet */
 	IFACE_MODE_BRIDGE,
+	IFACE_MODE_XCONNECT, /* all its packets leave through one other interface */
 };
 
 struct iface {
@@ -61,7 +62,7 @@ struct iface {
 	uint8_t mode;     /* enum iface_mode, likewise */
 	uint32_t mtu;     /* bytes behind the Ethernet header and tags, on the way out */
 	const char *kind; /* "vhost-user", "local" */
-	void *l2;         /* the bridge's own: rcu_load() */
+	void *l2;         /* by mode: the bridge's own, or the struct iface to leave through: rcu_load() */
 	void (*l2_detach)(struct iface *iface); /* set by whoever set l2; iface_remove() calls it first */
 	struct iface_lane *lanes[WORKER_MAX];   /* n_workers of them are there */
 };
@@ -79,7 +80,10 @@ void iface_table_destroy(struct iface_table *t);
 int iface_add(struct iface_table *t, struct iface *iface);
 /* The same with an index of the caller's choice; -EEXIST when that is taken. */
 int iface_add_at(struct iface_table *t, struct iface *iface, uint32_t idx);
-/* Takes it out and frees its lanes; calls rcu_wait() itself. Nothing may receive on it any more. */
+/*
+ * Takes it out and frees its lanes; calls rcu_wait() itself. Nothing may receive on it any more, and cross-connects that
+ * lead to it end.
+ */
 void iface_remove(struct iface_table *t, struct iface *iface);
 
 /* NULL when there is none. Workers: valid until the end of the turn. */
@@ -121,6 +125,11 @@ static inline uint32_t iface_mtu(const struct iface *iface)
 static inline enum iface_mode iface_mode(const struct iface *iface)
 {
 	return (enum iface_mode)__atomic_load_n(&iface->mode, __ATOMIC_RELAXED);
+}
+
+static inline void iface_set_mode(struct iface *iface, enum iface_mode mode)
+{
+	__atomic_store_n(&iface->mode, (uint8_t)mode, __ATOMIC_RELAXED);
 }
 
 #endif

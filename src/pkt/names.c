@@ -6,6 +6,7 @@
 
 static const char *const stage_names[STAGE_COUNT] = {
 	[STAGE_ETH_INPUT] = "ethernet-input",
+	[STAGE_XCONNECT] = "l2-xconnect",
 	[STAGE_BRIDGE] = "bridge-forward",
 	[STAGE_PORT_OUTPUT] = "port-output",
 	[STAGE_DROP] = "drop",
@@ -21,7 +22,7 @@ static const struct {
 	[DROP_RX_PIECES] = {"rx-pieces", "frame in more pieces than a turn holds"},
 	[DROP_RX_DISABLED] = {"rx-disabled", "sent on a disabled ring"},
 	[DROP_IFACE_DOWN] = {"interface-down", "received on an interface that is down"},
-	[DROP_NO_ROAD] = {"no-road", "interface is in no bridge and has no address"},
+	[DROP_NO_ROAD] = {"no-road", "interface is in no bridge and not cross-connected"},
 	[DROP_BRIDGE_SOURCE] = {"bridge-source", "source address is a group address"},
 	[DROP_BRIDGE_SAME] = {"bridge-same", "destination is behind the interface it came from"},
 	[DROP_BRIDGE_NO_FLOOD] = {"bridge-no-flood", "destination unknown and flooding is off"},

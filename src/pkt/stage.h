@@ -10,6 +10,7 @@
 
 enum stage {
 	STAGE_ETH_INPUT, /* port/: count, check the frame, choose the road by the interface's mode */
+	STAGE_XCONNECT,  /* bridge/: to the interface at the other end of the wire */
 	STAGE_BRIDGE, /* bridge/: learn the source, look up the destination: one interface, or all of the domain */
 	STAGE_PORT_OUTPUT, /* port/: what the interfaces' lanes hold goes out, one port after the other */
 	STAGE_DROP,        /* worker/: count by reason */

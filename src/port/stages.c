@@ -2,28 +2,32 @@
 /* The two stages at the ends of every road. */
 #include "port/port.h"
 
-/* Where everything that comes in here goes; DROP_NONE, or why nowhere. */
-static enum drop eth_check(const struct iface *rx)
+/* Where everything that comes in here goes; STAGE_DROP: *drop says why nowhere. */
+static enum stage eth_next(const struct iface *rx, enum drop *drop)
 {
-	if (unlikely(!iface_is_up(rx)))
-		return DROP_IFACE_DOWN;
-	if (unlikely(iface_mode(rx) != IFACE_MODE_BRIDGE))
-		return DROP_NO_ROAD;
-	return DROP_NONE;
+	enum iface_mode mode = iface_mode(rx);
+
+	*drop = iface_is_up(rx) ? DROP_NO_ROAD : DROP_IFACE_DOWN;
+	if (unlikely(*drop == DROP_IFACE_DOWN))
+		return STAGE_DROP;
+	if (mode == IFACE_MODE_XCONNECT)
+		return STAGE_XCONNECT;
+	return likely(mode == IFACE_MODE_BRIDGE) ? STAGE_BRIDGE : STAGE_DROP;
 }
 
 static void eth_burst(struct turn *turn, const struct iface *rx, struct pkt *const *pkts, uint32_t n)
 {
 	struct iface_counters *c = &turn_lane(turn, rx)->counters;
-	enum drop drop = eth_check(rx);
+	enum drop drop;
+	enum stage next = eth_next(rx, &drop);
 	uint64_t bytes = 0;
 
 	for (uint32_t i = 0; i < n; i++)
 		bytes += pkt_len(pkts[i]);
 	iface_count(&c->rx_packets, n);
 	iface_count(&c->rx_bytes, bytes);
-	if (likely(drop == DROP_NONE))
-		turn_push_n(turn, pkts, n, STAGE_BRIDGE);
+	if (likely(next != STAGE_DROP))
+		turn_push_n(turn, pkts, n, next);
 	else
 		for (uint32_t i = 0; i < n; i++)
 			turn_drop(turn, pkts[i], drop);

@@ -112,15 +112,16 @@ static int run_handover(struct ctl_call *call)
 {
 	struct handover *h = call->subject;
 	uint64_t reads = ctl_u64(call, "version", 0);
+	int version = state_version(h->rooms);
 
-	if (reads < STATE_VERSION)
+	if (reads < (uint64_t)version)
 		return ctl_fail(call,
 			"state of version %d is here and the successor reads up to %" PRIu64
 			": restart it without --replace",
-			STATE_VERSION, reads);
+			version, reads);
 	if (!ctl_server_pass_on(h->server, on_passed_on, h))
 		return ctl_fail(call, "a handover has to be asked for over the control socket");
-	call->result = json_pack("{s:i, s:i}", "version", STATE_VERSION, "pid", (int)getpid());
+	call->result = json_pack("{s:i, s:i}", "version", version, "pid", (int)getpid());
 	return 0;
 }
 

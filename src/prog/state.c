@@ -2,6 +2,7 @@
 #include "prog/state.h"
 
 #include "base/log.h"
+#include "bridge/xconnect.h"
 #include "os/clock.h"
 
 #include <errno.h>
@@ -18,17 +19,23 @@ static uint64_t packets_lost(const struct rooms *rooms)
 	return n;
 }
 
-/* Domains first: they only speak of interfaces, and all the while packets flow. */
+int state_version(const struct rooms *rooms)
+{
+	return xconnects_any(rooms->ifaces) ? STATE_VERSION : 1;
+}
+
+/* Domains and cross-connects first: they only speak of interfaces, and all the while packets flow. */
 int state_save(const struct rooms *rooms, const struct ctl_server *server, struct parcel *parcel)
 {
-	json_t *domains = bridges_save(rooms->bridges);
+	json_t *domains = bridges_save(rooms->bridges), *xconnects = xconnects_save(rooms->ifaces);
 	uint64_t stopped_ns = clock_now_ns();
 
 	workers_pause(rooms->workers);
-	parcel->json = json_pack("{s:i, s:s, s:i, s:I, s:I, s:o, s:o, s:o}", "version", STATE_VERSION,
-		"program", GINNEL_VERSION, "pid", (int)getpid(), "stopped-ns", (json_int_t)stopped_ns, "lost",
-		(json_int_t)packets_lost(rooms), "ports", ports_save(rooms->ports, parcel), "domains",
-		domains, "control", ctl_server_save(server, parcel));
+	parcel->json = json_pack("{s:i, s:s, s:i, s:I, s:I, s:o, s:o, s:o, s:o}", "version",
+		state_version(rooms), "program", GINNEL_VERSION, "pid", (int)getpid(), "stopped-ns",
+		(json_int_t)stopped_ns, "lost", (json_int_t)packets_lost(rooms), "ports",
+		ports_save(rooms->ports, parcel), "domains", domains, "cross-connects", xconnects, "control",
+		ctl_server_save(server, parcel));
 	if (parcel->json)
 		return 0;
 	state_resume(rooms);
@@ -56,6 +63,8 @@ int state_restore(const struct rooms *rooms, struct parcel *parcel, struct state
 	err = ports_restore(rooms->ports, json_object_get(o, "ports"), parcel, &report->restored);
 	if (err == 0)
 		err = bridges_restore(rooms->bridges, json_object_get(o, "domains"));
+	if (err == 0)
+		err = xconnects_restore(rooms->ifaces, json_object_get(o, "cross-connects"));
 	report->from_pid = (int)parcel_u64(o, "pid", 0);
 	return err;
 }

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * state - everything a successor process needs, in one parcel: ports, bridge domains, the control socket. Each room
- * saves and restores its own; here is the order.
+ * state - everything a successor process needs, in one parcel: ports, bridge domains, cross-connects, the control
+ * socket. Each room saves and restores its own; here is the order.
  *
  * STATE_VERSION grows when an older program could not go on with what a newer one leaves: keys that it does not know it
- * ignores, and what it misses reads as a default.
+ * ignores, and what it misses reads as a default. State is of the least version that can go on with it: 2 with
+ * cross-connects, whose packets a program of version 1 would drop, 1 without.
  */
 #ifndef GINNEL_PROG_STATE_H
 #define GINNEL_PROG_STATE_H
@@ -13,7 +14,7 @@
 #include "os/parcel.h"
 #include "prog/commands.h"
 
-#define STATE_VERSION 1
+#define STATE_VERSION 2
 
 /* What a take-over was like, for the log and for `show handover`. */
 struct state_report {
@@ -22,6 +23,9 @@ struct state_report {
 	uint64_t still_ns; /* from the first queue at rest to the last one at work */
 	uint64_t lost;     /* packets dropped meanwhile */
 };
+
+/* Of what state_save() would leave now: at most STATE_VERSION. */
+int state_version(const struct rooms *rooms);
 
 /* Nothing is forwarded from here on, until the process ends or state_resume(). 0 or -ENOMEM, and nothing happened. */
 int state_save(const struct rooms *rooms, const struct ctl_server *server, struct parcel *parcel);

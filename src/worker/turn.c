@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "worker/turn.h"
 
+#include "bridge/xconnect.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +22,7 @@ static void drop_packets(void *subject, struct turn *turn, const struct vec *vec
 /* The road, in order. The bridge's stages work on the bridges, the others on the turn alone. */
 static stage_fn *const stages[STAGE_COUNT] = {
 	[STAGE_ETH_INPUT] = eth_input,
+	[STAGE_XCONNECT] = xconnect_output,
 	[STAGE_BRIDGE] = bridge_forward,
 	[STAGE_PORT_OUTPUT] = port_output,
 	[STAGE_DROP] = drop_packets,

@@ -11,7 +11,7 @@ import time
 
 from daemon import Daemon, main
 from front_end import GET_FEATURES, GET_VRING_BASE, RECEIVE, SEND, SET_FEATURES, VERSION_1, FrontEnd
-from traffic import PATIENCE, PORTS, Traffic
+from traffic import PATIENCE, PORTS, WIRE, Traffic
 
 PING = b'{"jsonrpc":"2.0","id":1,"method":"rpc.ping"}\n'
 
@@ -108,6 +108,32 @@ def settings_survive_and_the_startup_file_is_not_run_again():
         assert sorted(interfaces) == ["VirtualEthernet0/0/0", "VirtualEthernet0/0/1", "VirtualEthernet0/0/42",
                                       "local0"], interfaces
         assert interfaces["VirtualEthernet0/0/0"]["mtu"] == 9000
+
+
+def cross_connects_survive():
+    with Daemon(WIRE) as d:
+        traffic = Traffic(d)
+        traffic.flows()
+        before = d.ask("show", "mode")
+        assert {"interface": "VirtualEthernet0/0/0", "mode": "l2 xconnect", "to": "VirtualEthernet0/0/1"} in before
+        for _ in range(3):
+            assert replace(d, traffic) == (0, None), d.log()
+            traffic.flows()
+            assert d.ask("show", "mode") == before
+            assert d.ask("show", "handover")["packets_lost"] == 0
+        assert d.ask("show", "errors") == [], d.ask("show", "errors")
+        assert any(s["name"] == "l2-xconnect" for w in d.ask("show", "runtime") for s in w["stages"])
+
+
+def a_successor_that_knows_no_cross_connects_is_refused_while_there_are_any():
+    with Daemon(WIRE) as d:
+        _, answer = ask_raw(d, 1)
+        assert "version 2 is here and the successor reads up to 1" in answer["error"]["message"], answer
+        for n in (0, 1):
+            d.run("set", "interface", "l3", f"VirtualEthernet0/0/{n}")
+        s, answer = ask_raw(d, 1)
+        assert answer["result"]["version"] == 1, answer
+        s.close()
 
 
 def a_successor_that_is_killed_at_any_time_leaves_the_old_one_forwarding():
@@ -246,6 +272,7 @@ if __name__ == "__main__":
           many_guests_with_many_rings_are_taken_over_at_once,
           the_number_of_workers_may_change,
           nobody_at_the_control_socket_notices_either, settings_survive_and_the_startup_file_is_not_run_again,
+          cross_connects_survive, a_successor_that_knows_no_cross_connects_is_refused_while_there_are_any,
           a_successor_that_is_killed_at_any_time_leaves_the_old_one_forwarding,
           a_successor_that_runs_out_of_descriptors_leaves_the_old_one_forwarding,
           one_that_asks_and_then_breaks_off_changes_nothing,

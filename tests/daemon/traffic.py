@@ -15,6 +15,10 @@ set interface state VirtualEthernet0/0/1 up
 set interface l2 bridge VirtualEthernet0/0/0 7
 set interface l2 bridge VirtualEthernet0/0/1 7
 """
+WIRE = PORTS[:PORTS.index("set interface l2")] + """
+set interface l2 xconnect VirtualEthernet0/0/0 VirtualEthernet0/0/1
+set interface l2 xconnect VirtualEthernet0/0/1 VirtualEthernet0/0/0
+"""
 MACS = [bytes.fromhex("525400000001"), bytes.fromhex("525400000002")]
 WINDOW = 100  # frames on their way in one direction: fewer than there are receive buffers
 PATIENCE = 60

@@ -4,6 +4,7 @@
 #include "sim.h"
 
 #include "base/test.h"
+#include "bridge/xconnect.h"
 #include "os/clock.h"
 
 #include <string.h>
@@ -115,9 +116,17 @@ static bool all_home(const struct peer *peers)
 
 struct plan {
 	uint32_t guests, workers;
-	uint32_t reconnect_every, move_every; /* rounds; 0: never */
+	uint32_t reconnect_every, move_every, rewire_every; /* rounds; 0: never */
 	bool ctrl;
 };
+
+/* A guest's interface is in the bridge or, every other time, wired to the next guest's, to which it sends anyway. */
+static void rewire(uint32_t i, bool wire)
+{
+	struct iface *from = &sim.port[i]->port.iface, *to = &sim.port[(i + 1) % sim.n]->port.iface;
+
+	assert_int_equal(wire ? xconnect_set(from, to) : bridge_attach(sim.domain, from, 0), 0);
+}
 
 static void control_step(const struct plan *plan, uint32_t round)
 {
@@ -133,6 +142,10 @@ static void control_step(const struct plan *plan, uint32_t round)
 		assert_int_equal(
 			port_rx_place(&sim.port[i % plan->guests]->port, 0, i / plan->guests % plan->workers),
 			0);
+	}
+	if (plan->rewire_every && round % plan->rewire_every == 0) {
+		i = round / plan->rewire_every;
+		rewire(i % plan->guests, i / plan->guests % 2 == 0);
 	}
 }
 
@@ -195,8 +208,15 @@ TEST(queues_move_between_workers_under_traffic)
 	run(&(struct plan){.guests = 3, .workers = 2, .ctrl = true, .reconnect_every = 50, .move_every = 7});
 }
 
+TEST(bridge_and_cross_connect_take_each_others_place_under_traffic)
+{
+	run(&(struct plan){.guests = 4, .workers = 2, .rewire_every = 3});
+	run(&(struct plan){.guests = 3, .workers = 3, .rewire_every = 2, .move_every = 5});
+}
+
 TESTS(cmocka_unit_test(queues_move_between_workers_under_traffic),
 	cmocka_unit_test(one_worker_moves_frames_between_two_guests),
 	cmocka_unit_test(workers_share_the_receive_rings_of_many_guests),
 	cmocka_unit_test(guests_come_and_go_under_traffic),
-	cmocka_unit_test(drivers_talk_over_their_control_queues_under_traffic))
+	cmocka_unit_test(drivers_talk_over_their_control_queues_under_traffic),
+	cmocka_unit_test(bridge_and_cross_connect_take_each_others_place_under_traffic))

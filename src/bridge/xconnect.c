@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "bridge/xconnect.h"
+
+#include "os/parcel.h"
+#include "os/rcu.h"
+
+#include <errno.h>
+
+/*
+ * What iface->l2 points to depends on the mode, and a worker reads the two one after the other, the mode in one stage
+ * and the pointer in a later one. It never takes one kind for the other: whoever takes a mode away leaves NULL there
+ * and waits for the workers (xconnect_end(), bridge_detach()) before another mode is set. So in one turn a worker sees
+ * the pointer of one mode, or NULL, and drops the packet.
+ *
+ * From one end to another nobody needs to wait, and no packet is lost: both pointers are of one kind, and the old end
+ * stays where it is until iface_remove() has waited itself.
+ */
+int xconnect_set(struct iface *from, struct iface *to)
+{
+	if (from == to || from->idx == 0 || to->idx == 0)
+		return -EINVAL;
+	if (from->l2_detach && !xconnect_target(from))
+		from->l2_detach(from);
+	from->l2_detach = xconnect_end;
+	rcu_publish(from->l2, to);
+	iface_set_mode(from, IFACE_MODE_XCONNECT);
+	return 0;
+}
+
+void xconnect_end(struct iface *from)
+{
+	iface_set_mode(from, IFACE_MODE_NONE);
+	from->l2_detach = NULL;
+	rcu_publish(from->l2, NULL);
+	rcu_wait();
+}
+
+struct iface *xconnect_target(const struct iface *from)
+{
+	return iface_mode(from) == IFACE_MODE_XCONNECT ? from->l2 : NULL;
+}
+
+bool xconnects_any(const struct iface_table *ifaces)
+{
+	for (const struct iface *i = iface_next(ifaces, 0); i; i = iface_next(ifaces, i->idx + 1))
+		if (xconnect_target(i))
+			return true;
+	return false;
+}
+
+json_t *xconnects_save(const struct iface_table *ifaces)
+{
+	json_t *all = json_array();
+
+	for (const struct iface *i = iface_next(ifaces, 0); i; i = iface_next(ifaces, i->idx + 1))
+		if (xconnect_target(i))
+			json_array_append_new(all,
+				json_pack("{s:s, s:s}", "from", i->name, "to", xconnect_target(i)->name));
+	return all;
+}
+
+int xconnects_restore(const struct iface_table *ifaces, const json_t *state)
+{
+	const json_t *o;
+	size_t i;
+	int err = 0;
+
+	json_array_foreach ((json_t *)(uintptr_t)state, i, o) {
+		struct iface *from = iface_by_name(ifaces, parcel_str(o, "from", ""));
+		struct iface *to = iface_by_name(ifaces, parcel_str(o, "to", ""));
+
+		if (from && to && !err)
+			err = xconnect_set(from, to);
+	}
+	return err;
+}
+
+static void drop_n(struct turn *turn, struct pkt *const *pkts, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++)
+		turn_drop(turn, pkts[i], DROP_NO_ROAD);
+}
+
+void xconnect_output(void *subject, struct turn *turn, const struct vec *vec)
+{
+	for (uint32_t at = 0, n; at < vec->n; at += n) {
+		struct iface *to = rcu_load(vec->pkts[at]->rx->l2);
+
+		n = vec_run(vec, at);
+		if (likely(to))
+			turn_output_n(turn, &vec->pkts[at], n, to);
+		else
+			drop_n(turn, &vec->pkts[at], n);
+	}
+}
