@@ -58,30 +58,34 @@ void turn_runner_fini(struct turn_runner *r)
 	free(r->turn);
 }
 
-static void count_stage(struct stage_counters *c, uint64_t packets, uint64_t since)
+/* Returns now: one look at the clock ends a stage and begins the next. */
+static uint64_t count_stage(struct stage_counters *c, uint64_t packets, uint64_t since)
 {
+	uint64_t now = clocks();
+
 	iface_count(&c->calls, 1);
 	iface_count(&c->vectors, packets);
-	iface_count(&c->clocks, clocks() - since);
+	iface_count(&c->clocks, now - since);
+	return now;
 }
 
-static void run_stages(struct turn_runner *r)
+static uint64_t run_stages(struct turn_runner *r, uint64_t since)
 {
 	struct turn *turn = r->turn;
 
 	for (enum stage s = 0; s < STAGE_COUNT; s++) {
 		struct vec *vec = &turn->vecs[s];
-		uint64_t since, n = vec->n;
+		uint64_t n = vec->n;
 
 		if (s == STAGE_PORT_OUTPUT) /* its packets wait in the interfaces' lanes */
 			n = turn->n_out;
 		if (n == 0)
 			continue;
-		since = clocks();
 		stages[s](r->bridges, turn, vec);
-		count_stage(&r->counters.stages[s], s == STAGE_PORT_OUTPUT ? turn->n_sent : n, since);
+		since = count_stage(&r->counters.stages[s], s == STAGE_PORT_OUTPUT ? turn->n_sent : n, since);
 		vec->n = 0;
 	}
+	return since;
 }
 
 /* The queues that brought something in this turn, as places in the list. */
@@ -131,9 +135,8 @@ uint32_t turn_run(struct turn_runner *r, const struct rx_list *list, uint64_t no
 	if (taken == 0)
 		return 0;
 	iface_count(&r->counters.busy_turns, 1);
-	count_stage(&r->counters.input, taken, since);
-	run_stages(r);
-	since = clocks();
+	since = count_stage(&r->counters.input, taken, since);
+	since = run_stages(r, since);
 	give_back(list, &received);
 	iface_count(&r->counters.input.clocks, clocks() - since);
 	return taken;
