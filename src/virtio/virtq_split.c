@@ -177,6 +177,8 @@ uint32_t virtq_split_pop_plain(
 		buffers[n] = (struct virtq_plain){.addr = addr, .len = d.len, .id = (uint16_t)id};
 	}
 	q->next_avail = (uint16_t)(next + n);
+	for (uint32_t i = 0; i < n; i += CACHE_LINE / sizeof(struct vring_used_elem))
+		__builtin_prefetch(&q->used->ring[(q->next_used + i) & mask], 1);
 	return n;
 }
 
