@@ -29,13 +29,14 @@ static inline __attribute__((always_inline)) uint64_t round_of(
 	uint64_t ended;
 
 	for (uint32_t i = 0; i < ports->n; i++) {
-		struct port *p = &ports->all[i];
+		struct port *p = &ports->all[i], *partner = &ports->all[p->partner];
 
 		if (p->echoes)
 			send_reclaim(p, ports->options->queue_size, packed);
 		moved += port_receive(p, burst, ports->buffers_per_frame, packed);
-		if (p->sends && l->sending)
-			moved += port_send(p, burst, began, l->interval, packed);
+		/* now that it has buffers: when we are the slower side nothing is lost either */
+		if (partner->sends && l->sending)
+			moved += port_send(partner, burst, began, l->interval, packed);
 	}
 	ended = clocks_now();
 	*(moved ? &l->busy_clocks : &l->idle_clocks) += ended - began;

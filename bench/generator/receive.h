@@ -36,7 +36,7 @@ static inline void receive_echo(struct port *p, uint64_t stamp, uint32_t *pendin
 }
 
 /* How many frames of up to `burst`. */
-static inline uint32_t port_receive(
+static inline __attribute__((always_inline)) uint32_t port_receive(
 	struct port *p, uint32_t burst, uint32_t buffers_per_frame, const bool packed)
 {
 	struct guestq *const r = &p->rx;

@@ -39,7 +39,7 @@ static inline uint32_t send_due(struct port *p, uint32_t n, uint64_t now, double
 }
 
 /* interval: clocks between frames, 0: none. Returns how many. */
-static inline uint32_t port_send(
+static inline __attribute__((always_inline)) uint32_t port_send(
 	struct port *p, uint32_t burst, uint64_t now, double interval, const bool packed)
 {
 	struct guestq *const r = &p->tx;
