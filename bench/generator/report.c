@@ -64,8 +64,8 @@ static json_t *result_json(const struct ports *ports, const struct load_result *
 		"reordered", (json_int_t)c->reordered, "duplicates", (json_int_t)c->duplicates, "corrupt",
 		(json_int_t)c->corrupt, "foreign", (json_int_t)c->foreign, "not_echoed",
 		(json_int_t)c->no_room, "learned", r->learned);
-	json_t *own = json_pack("{s:f, s:f, s:o}", "busy_clocks_per_packet",
-		ratio((double)r->busy_clocks, (double)r->received), "idle_share",
+	json_t *own = json_pack("{s:f, s:f, s:f, s:o}", "clocks_per_s", r->clocks_per_s,
+		"busy_clocks_per_packet", ratio((double)r->busy_clocks, (double)r->received), "idle_share",
 		ratio((double)r->idle_clocks, (double)(r->idle_clocks + r->busy_clocks)), "features",
 		features_json(ports->all[0].features));
 
