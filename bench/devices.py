@@ -154,6 +154,7 @@ class Ovs:
         self.switch = Program(self.scratch, "ovs", [
             "unshare", "--net", self.usr / "lib/openvswitch-switch-dpdk/ovs-vswitchd-dpdk",
             f"unix:{self.scratch}/db"], self.env)
+        self.switch.workers = "pmd-c"
         self.configure("add-br", "br0", "--", "set", "bridge", "br0", "datapath_type=netdev")
         for i, path in enumerate(self.sockets):
             self.configure("add-port", "br0", f"p{i}", "--", "set", "interface", f"p{i}",

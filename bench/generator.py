@@ -11,6 +11,8 @@ from process import BUILD, GENERATOR_CPU, Program
 
 PROGRAM = BUILD / "bench" / "generator"
 WARM_UP_S, MEASURE_S = 1.0, 2.0
+# a device may need its control thread to begin, on the core that the generator is going to keep for itself
+PAUSE_S = 0.5
 # testpmd loses one direction when it connects at an unlucky moment: then the wire is tried anew
 TRIES = 5
 
@@ -23,7 +25,7 @@ def command(device, *options):
 
 def generate(device, *options, seconds=MEASURE_S, warm_up=WARM_UP_S, first=True):
     """What the generator says of one run, as a dictionary."""
-    words = command(device, "--json", "--seconds", seconds, "--warm-up", warm_up,
+    words = command(device, "--json", "--pause", PAUSE_S, "--seconds", seconds, "--warm-up", warm_up,
                     *(["--fifo-priority"] if first else []), *options)
     done = subprocess.run(words, capture_output=True, text=True, timeout=seconds + warm_up + 120)
     if done.returncode != 0:

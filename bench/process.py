@@ -33,7 +33,7 @@ class Program:
     """A child process in a scratch directory; leaving the `with` block ends it."""
 
     # in the names of threads that move packets
-    workers = ("worker", "pmd")
+    workers = "worker"
 
     def __init__(self, scratch, name, command, env=None):
         self.scratch = Path(scratch)
@@ -64,7 +64,7 @@ class Program:
     def prefer_workers(self):
         """The threads that move packets go before everything else on their core: steadier on a shared machine."""
         for task in Path(f"/proc/{self.process.pid}/task").iterdir():
-            if any(word in (task / "comm").read_text() for word in self.workers):
+            if self.workers in (task / "comm").read_text():
                 os.sched_setscheduler(int(task.name), os.SCHED_FIFO, os.sched_param(1))
 
     def cpu_seconds(self):

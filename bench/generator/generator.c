@@ -33,14 +33,11 @@ static bool settle_down(const struct options *o)
 	return true;
 }
 
-/* Connected and silent: the switch should sleep, and so do we. */
-static int stay_idle(struct ports *ports)
+/* Connected and silent: the switch may sleep, and so do we. */
+static int stay_idle(struct ports *ports, double seconds)
 {
-	const double wanted_s = ports->options->warm_up_s + ports->options->seconds;
-	const uint64_t end = clock_now_ns() + (uint64_t)(wanted_s * (double)NS_PER_S);
+	const uint64_t end = clock_now_ns() + (uint64_t)(seconds * (double)NS_PER_S);
 
-	printf("idle\n");
-	fflush(stdout);
 	while (clock_now_ns() < end) {
 		loop_turn(ports->loop, end - clock_now_ns());
 		if (!ports_attend(ports))
@@ -55,8 +52,10 @@ static int run(const struct options *o)
 	struct ports ports;
 	int err = ports_open(&ports, o);
 
+	if (!err)
+		err = stay_idle(&ports, o->pause_s);
 	if (!err && o->idle) {
-		err = stay_idle(&ports);
+		err = stay_idle(&ports, o->seconds);
 	} else if (!err) {
 		err = settle_down(o) ? load_run(&ports, &result) : -EPERM;
 		if (!err)

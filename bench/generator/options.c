@@ -51,6 +51,8 @@ static const struct option_row {
 	{"idle", FLAG, offsetof(struct options, idle), 0, 0, NULL, "connect, post buffers, send nothing"},
 	{"verify", FLAG, offsetof(struct options, verify), 0, 0, NULL, "fill and check every byte"},
 	{"latency", FLAG, offsetof(struct options, latency), 0, 0, NULL, "measure each frame's time"},
+	{"pause", SECONDS, offsetof(struct options, pause_s), 0, 3600, "S",
+		"sleep between connecting and the first frame (default 0)"},
 	{"warm-up", SECONDS, offsetof(struct options, warm_up_s), 0, 3600, "S",
 		"before measuring (default 1)"},
 	{"seconds", SECONDS, offsetof(struct options, seconds), 0, 3600, "S", "of measuring (default 2)"},

@@ -34,7 +34,7 @@ struct options {
 
 	/* what is measured */
 	bool verify, latency, json;
-	double warm_up_s, seconds;
+	double pause_s, warm_up_s, seconds;
 };
 
 enum options_verdict {
