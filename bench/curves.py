@@ -8,7 +8,7 @@ from functools import partial
 import devices
 import plots
 from generator import run
-from samples import interleave, print_missing, spread, spread_text, table
+from samples import chosen, interleave, print_missing, spread, spread_text, table
 
 CLIFF = 0.8
 SHORT = {"seconds": 0.6, "warm_up": 0.4}
@@ -63,7 +63,9 @@ def runs_of(curve):
 
 
 def cliffs(points, values):
-    return [f"{a} to {b}: {values[a]['median']:.2f} to {values[b]['median']:.2f}"
+    """Drops from one point to the next; those that the spread of the samples explains are told as such."""
+    return [{"from": a, "to": b, "medians": [values[a]["median"], values[b]["median"]],
+             "within_spread": values[b]["max"] >= values[a]["min"]}
             for a, b in zip(points, points[1:])
             if a in values and b in values and values[b]["median"] < CLIFF * values[a]["median"]]
 
@@ -84,7 +86,7 @@ def measure_curve(curve, repeats, progress):
 
 
 def measure(options, progress):
-    wanted = [curve for curve in CURVES if not options.case or any(text in curve.name for text in options.case)]
+    wanted = chosen(CURVES, options.case)
     results = []
     for curve in wanted:
         results.append(measure_curve(curve, options.repeat, progress))
@@ -102,7 +104,9 @@ def print_table(results):
             [point, *(spread_text(line[point]) if point in line else "-" for line in lines.values()),
              f"{result['clocks_per_packet'].get(point, 0):.0f}"] for point in result["points"]])
         for cliff in result["cliffs"]:
-            print(f"CLIFF: {result['axis']} {cliff}")
+            what = "drop, within the spread" if cliff["within_spread"] else "CLIFF"
+            print(f"{what}: {cliff['from']} to {cliff['to']} {result['axis']}: "
+                  f"{cliff['medians'][0]:.2f} to {cliff['medians'][1]:.2f}")
         for point in result["flooding"]:
             print(f"{result['axis']} {point}: not every address was learned, so frames were flooded")
         print_missing(result["missing"])

@@ -56,7 +56,8 @@ def run(make, *options, **how):
 
 # --- testpmd: two front-ends that send each other what they get, started with a burst of their own ---
 
-TESTPMD_OPTIONS = {"--packed": ("packed_vq=1", ""), "--size": ("", "--txpkts={}"), "--queue-size": ("queue_size={}", "")}
+TESTPMD_OPTIONS = {"--packed": ("packed_vq=1", ""), "--size": ("", "--txpkts={}"),
+                   "--queue-size": ("queue_size={}", "")}
 TESTPMD_MACS = ("02:00:00:00:00:0a", "02:00:00:00:00:0b")
 
 

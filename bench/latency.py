@@ -25,8 +25,8 @@ def measure(options, progress):
 
 
 def print_table(result):
-    print("\nMicroseconds one way at 100,000 packets/s, polling: median of the rounds (least-most). Above p90 it is the "
-          "machine that is measured.\n")
+    print("\nMicroseconds one way at 100,000 packets/s, polling: median of the rounds (least-most). "
+          "Above p90 it is the machine that is measured.\n")
     table(["", "p50", "p90", "p50 to the wire's"], [
         [name, spread_text(d["p50"]), spread_text(d["p90"]), ratio_text(result["to_wire"][name])]
         for name, d in result["devices"].items()])

@@ -10,8 +10,8 @@
  *	read     a burst of lines that the other core has written is read; all are asked for first, then read
  *	stream   both at once, a burst apart, through a ring of lines: the time per line
  *
- * The first two lines of numbers are latency; the more lines are asked for at once, the less each one costs: that is the
- * unit for a packet path that prefetches. One JSON object, in clocks and ns.
+ * A burst of one is latency. The more lines are asked for at once, the less each one costs: that is the unit for a packet
+ * path that prefetches. One JSON object, in clocks and ns.
  */
 #include "clocks.h"
 

@@ -22,8 +22,8 @@ def measure(options, progress):
 
 
 def print_table(result):
-    print(f"\nA cache line between two cores, medians of {len(result['samples'])}; one clock of the time stamp counter is "
-          f"{1 / result['clocks_per_ns']:.2f} ns.\n")
+    print(f"\nA cache line between two cores, medians of {len(result['samples'])}; one clock of the time stamp "
+          f"counter is {1 / result['clocks_per_ns']:.2f} ns.\n")
     print(f"one line bounced, until the other core has seen it: {result['bounce_clocks']:.0f} clocks, "
           f"{result['bounce_ns']:.0f} ns\n")
     table(["lines at once", "write: clocks", "ns", "read: clocks", "ns", "streamed: clocks", "ns"], [

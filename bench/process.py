@@ -10,7 +10,8 @@ from pathlib import Path
 
 TOP = Path(__file__).resolve().parents[1]
 BUILD = TOP / "build"
-BIN = BUILD / "bin"
+# another build's programs, to compare with
+BIN = Path(os.environ.get("GINNEL_BIN", BUILD / "bin"))
 GENERATOR_CPU, SWITCH_CPU = 0, 1
 
 

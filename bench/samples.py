@@ -22,6 +22,12 @@ def interleave(what, runs, repeats, progress):
     return {name: list_ for name, list_ in samples.items() if list_}, missing
 
 
+def chosen(cases, texts):
+    """Those of that name; else those with one of the texts in it; without texts all."""
+    exact = [case for case in cases if case.name in (texts or ())]
+    return exact or [case for case in cases if not texts or any(text in case.name for text in texts)]
+
+
 def spread(samples, key):
     values = [sample[key] for sample in samples]
     return {"median": statistics.median(values), "min": min(values), "max": max(values)}

@@ -35,7 +35,8 @@ def round_trip(rate, repeats, progress):
 def idle_percent(ports, progress, rest_s=1.0):
     """Of a core, with that many guests connected and silent."""
     progress(f"{ports} silent guests for {IDLE_S} s")
-    with tempfile.TemporaryDirectory(prefix="gnl") as scratch, devices.bridge(scratch, ports=ports, options=()) as daemon:
+    with tempfile.TemporaryDirectory(prefix="gnl") as scratch, \
+            devices.bridge(scratch, ports=ports, options=()) as daemon:
         with idle_guests(scratch, daemon):
             wait_for(f"{ports} connections", lambda: all(v["connected"] for v in daemon.ask("show", "vhost-user")))
             time.sleep(rest_s)
@@ -58,12 +59,13 @@ def print_table(result):
     print("\nA worker that sleeps when there is nothing to do, beside one that polls; medians (least-most).\n")
     table(["", ADAPTIVE, POLL], [
         ["64 B, Mpps", *(spread_text(result["mpps"][name]) for name in (ADAPTIVE, POLL))],
-        *([f"round trip at {trip['rate']} a second, p50 us", *(spread_text(trip[name], 1) for name in (ADAPTIVE, POLL))]
-          for trip in result["round_trips"])])
+        *([f"round trip at {trip['rate']} a second, p50 us",
+           *(spread_text(trip[name], 1) for name in (ADAPTIVE, POLL))] for trip in result["round_trips"])])
     print(f"throughput, adaptive to --poll: {ratio_text(result['ratio'])}")
     wakeups = ", ".join(f"{us:.1f} us after a pause of {pause} us" for pause, us in result["wakeup_us"].items())
     print(f"the kernel's own wake-up of a thread on the other core, p50: {wakeups}")
-    print("(a round trip wakes a sleeping worker twice; at the highest rate it has no time to fall asleep)")
+    print("(a round trip wakes a sleeping worker once: it is still awake when the frame comes back; "
+          "at the highest rate it never sleeps)")
     met = "met" if result["idle_percent"] < IDLE_AIM_PERCENT else "missed"
     print(f"{result['idle_ports']} silent guests: {result['idle_percent']:.3f} % of a core  "
           f"aim under {IDLE_AIM_PERCENT}: {met}")

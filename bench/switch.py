@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""ginneld's bridge and cross-connect beside testpmd's net_vhost wire and OVS-DPDK: packets per second over two ports."""
+"""ginneld's bridge and cross-connect beside testpmd's net_vhost wire and OVS-DPDK: packets a second over two ports."""
 
 from dataclasses import dataclass
 from functools import partial
 
 import devices
 from generator import RUNNERS
-from samples import interleave, print_missing, ratio, ratio_text, spread, spread_text, table
+from samples import chosen, interleave, print_missing, ratio, ratio_text, spread, spread_text, table
 
 WIRE, BRIDGE, XCONNECT, OVS, PLAIN = "testpmd wire", "bridge", "xconnect", "OVS", "bridge, plain"
 XCONNECT_AIM = 1.9
@@ -53,8 +53,11 @@ def runs_of(case, run, with_ovs):
 
 
 def measure_case(case, options, progress):
-    samples, missing = interleave(case.name, runs_of(case, RUNNERS[options.generator], options.ovs), options.repeat, progress)
-    row = {"case": case.name, "missing": missing, "samples": samples, "aim": case.aim or (PLAIN_AIM if case.of_plain else None),
+    runs = runs_of(case, RUNNERS[options.generator], options.ovs)
+    samples, missing = interleave(case.name, runs, options.repeat, progress)
+    row = {"case": case.name, "missing": missing, "samples": samples,
+           "aims": {"bridge_to_wire": case.aim, "xconnect_to_wire": case.xconnect_aim,
+                    "to_plain": PLAIN_AIM if case.of_plain else None},
            "devices": {name: spread(list_, "mpps") for name, list_ in samples.items()}}
     for name, list_ in samples.items():
         if "clocks_per_packet" in list_[0]:
@@ -67,8 +70,8 @@ def measure_case(case, options, progress):
 
 
 def measure(options, progress):
-    wanted = [case for case in CASES if not options.case or any(text in case.name for text in options.case)]
-    return {"generator": options.generator, "cases": [measure_case(case, options, progress) for case in wanted]}
+    return {"generator": options.generator,
+            "cases": [measure_case(case, options, progress) for case in chosen(CASES, options.case)]}
 
 
 def clocks_text(row, name):
@@ -96,7 +99,8 @@ def print_table(result):
         for name, s in row["devices"].items():
             to_wire = {BRIDGE: ratio_text(row["bridge_to_wire"], case.aim),
                        XCONNECT: ratio_text(row["xconnect_to_wire"], case.xconnect_aim)}.get(name, "")
-            rows.append([f"{row['case']}: {name}", spread_text(s), clocks_text(row, name), idle_text(row, name), to_wire])
+            rows.append([f"{row['case']}: {name}", spread_text(s), clocks_text(row, name), idle_text(row, name),
+                         to_wire])
         if row["to_plain"]:
             lines.append(f"{row['case']} to plain: {ratio_text(row['to_plain'], PLAIN_AIM)}")
         if row["bridge_to_ovs"]:

@@ -44,8 +44,8 @@ def measure(options, progress):
 
 
 def print_table(result):
-    print("\nOne worker and two, 64 B split. The generator shares a core with the second setting's first worker: look at "
-          "the clocks of\nthe worker on the other core, not at Mpps.\n")
+    print("\nOne worker and two, 64 B split. The generator shares a core with the second setting's first worker: "
+          "look at the\nclocks of the worker on the other core, not at Mpps.\n")
     table(["", "clocks/packet of the worker on its own core", "Mpps of all"], [
-        [name, spread_text(result["clocks"][name], 0), spread_text(result["mpps"][name])] for name in result["clocks"]])
+        [name, spread_text(clocks, 0), spread_text(result["mpps"][name])] for name, clocks in result["clocks"].items()])
     print(f"packets per clock of a worker, two to one: {ratio_text(result['ratio'])}")

@@ -6,7 +6,8 @@
  *
  * The number is the sending port and how many frames it had sent before: one comparison tells the receiver that a frame
  * comes from its partner and is the next one. A frame of the learn phase has LEARN in place of the port, and the
- * port below. Addresses and UDP ports go round with the number. The body is zeros, or with --verify a function of the number.
+ * port below. Addresses and UDP ports go round with the number. The body is zeros, or with --verify a function of the
+ * number.
  */
 #ifndef GINNEL_BENCH_FRAME_H
 #define GINNEL_BENCH_FRAME_H

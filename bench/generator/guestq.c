@@ -28,7 +28,7 @@ uint32_t guestq_base(const struct guestq_shape *s)
 	return s->packed ? first | first << 16 : 0;
 }
 
-/* The entries' own flags differ between the kinds: in a packed ring's table they follow each other without being told. */
+/* The entries' own flags differ between the kinds: a packed ring's table needs no links. */
 static void table_write(const struct guestq_shape *s, void *table, const uint8_t *buffer)
 {
 	const uint64_t at = (uintptr_t)buffer, hdr_len = sizeof(struct virtio_net_hdr_mrg_rxbuf);

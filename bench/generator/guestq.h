@@ -13,9 +13,9 @@
  * The device is trusted, as this is a measuring tool: what it says of lengths and places is used as it is. One that
  * returns out of order marks the ring broken, and that ends the run.
  *
- * What moves between the cores, per frame of up to 52 bytes of header and number: the first cache line of its buffer
- * (virtio-net header, addresses, number), each way once. Lines of a buffer behind that one are written by one side only,
- * unless the content is checked. Per burst: an index, and a line for every 4 descriptors (packed) or 8 used elements (split).
+ * What moves between the cores for a frame in a ring: the first cache line of its buffer (virtio-net header, addresses,
+ * number), there and back. Of the lines behind it we touch none, unless bodies are checked or the number lies there
+ * (TCP). And for a burst: an index, and a line for every 4 descriptors (packed) or 8 used elements (split).
  */
 #ifndef GINNEL_BENCH_GUESTQ_H
 #define GINNEL_BENCH_GUESTQ_H

@@ -305,7 +305,7 @@ bool ports_attend(struct ports *ports)
 	for (uint32_t i = 0; i < ports->n; i++) {
 		const struct port *p = &ports->all[i];
 		const char *why = p->ended       ? "the switch left"
-				  : p->rx.broken ? "receive buffers came back in disorder"
+				  : p->rx.broken ? "receive buffers came back in disorder, or a frame in none"
 				  : p->tx.broken ? "transmit buffers came back in disorder"
 						 : NULL;
 

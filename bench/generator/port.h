@@ -2,10 +2,10 @@
 /*
  * port - one guest: its memory, its two rings, its vhost-user front-end, and what it sends and sees.
  *
- * Each guest has one memory file, all of it present before the switch gets it: buffers of 2 KiB from the start of a page
- * on, the virtio-net header first. A frame that does not fit is sent from one large buffer; it is received in several
- * buffers, or without MRG_RXBUF in one that is large enough. No more of them are on their way than the partner's buffers
- * hold, as with TCP's window.
+ * Each guest has one memory file, all of it present before the switch gets it: buffers of 2 KiB from the start of a
+ * page on, the virtio-net header first. A frame that does not fit is sent from one large buffer; it is received in
+ * several buffers, or without MRG_RXBUF in one that is large enough. No more of them are on their way than the partner's
+ * buffers hold, as with TCP's window.
  */
 #ifndef GINNEL_BENCH_PORT_H
 #define GINNEL_BENCH_PORT_H

@@ -61,10 +61,10 @@ static inline __attribute__((always_inline)) uint32_t port_receive(
 		bool ours = true;
 
 		buffers = o->no_mrg ? 1 : receive_buffers_of(buffer);
-		if (unlikely(buffers == 0))
-			r->broken = true, buffers = 1;
-		if (unlikely(i + buffers > n))
+		if (unlikely(buffers == 0 || i + buffers > n)) {
+			r->broken |= buffers == 0;
 			break; /* the rest of it is not there yet */
+		}
 		if (likely(number == p->expected))
 			p->expected++;
 		else
