@@ -7,6 +7,9 @@
 #include "port.h"
 #include "guestq_any.h"
 
+/* Frames that are made up for when we were held up. */
+#define LATE_MAX 64
+
 static inline void send_reclaim(struct port *p, uint32_t max, const bool packed)
 {
 	p->tx.taken += guestq_returned(&p->tx, max, packed);
@@ -33,8 +36,12 @@ static inline uint32_t send_due(struct port *p, uint32_t n, uint64_t now, double
 
 	if (late < 0)
 		return 0;
+	if (unlikely(late > interval * LATE_MAX)) {
+		p->due = (double)now + interval;
+		return 1;
+	}
 	due = late < interval * n ? (uint32_t)(late / interval) + 1 : n;
-	p->due = late > interval * 64 ? (double)now : p->due + due * interval;
+	p->due += due * interval;
 	return due;
 }
 
