@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The switches that are measured. Each one is started by `with`, has the sockets of its ports, and says whether the
+guests have to listen there."""
+
+import json
+import re
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+from process import BIN, BUILD, SWITCH_CPU, Program, connects, wait_for
+
+
+class Unavailable(Exception):
+    """Why a device cannot be measured on this machine."""
+
+
+class Ginneld(Program):
+    """The daemon with vhost-user server sockets: in one bridge domain, or in pairs of a cross-connect."""
+
+    guests_listen = False
+
+    def __init__(self, scratch, ports=2, options=("--poll",), cpus=(SWITCH_CPU,), xconnect=False, more=""):
+        scratch = Path(scratch)
+        self.api = scratch / "api.sock"
+        self.sockets = [scratch / f"p{i}.sock" for i in range(ports)]
+        names = [f"VirtualEthernet0/0/{i}" for i in range(ports)]
+        lines = [line for name, path in zip(names, self.sockets) for line in (
+            f"create vhost-user socket {path} server", f"set interface state {name} up")]
+        lines += [f"set interface l2 xconnect {name} {names[i ^ 1]}" if xconnect else
+                  f"set interface l2 bridge {name} 1" for i, name in enumerate(names)]
+        startup = scratch / "startup"
+        startup.write_text("\n".join(lines) + "\n" + more)
+        super().__init__(scratch, "ginneld", [
+            BIN / "ginneld", "--api-socket", self.api, "--startup", startup,
+            "--cpu", ",".join(map(str, cpus)), "--workers", len(cpus), *options])
+
+    def __enter__(self):
+        wait_for("ginneld's control socket", lambda: self.alive() and connects(self.api))
+        return self
+
+    def ask(self, *command):
+        out = subprocess.run([BIN / "ginnel", "--api-socket", self.api, "--json", *command],
+                             check=True, capture_output=True, text=True).stdout
+        return json.loads(out) if out.strip() else None
+
+    def clocks_per_packet(self, worker=0):
+        """Of the worker's time, all stages together."""
+        return sum(stage["clocks"] for stage in self.ask("show", "runtime")[worker]["stages"])
+
+
+def bridge(scratch, **how):
+    return Ginneld(scratch, **how)
+
+
+def xconnect(scratch, **how):
+    manual = subprocess.run([BIN / "ginneld", "--print-man"], check=True, capture_output=True, text=True).stdout
+    if "xconnect" not in manual:
+        raise Unavailable("this ginneld has no `set interface l2 xconnect`")
+    return Ginneld(scratch, xconnect=True, **how)
+
+
+class Testpmd(Program):
+    """DPDK's testpmd in interactive mode, one forwarding core; line-buffered, so that its answers can be read."""
+
+    guests_listen = False
+
+    def __init__(self, scratch, name, cpu, vdevs, options=()):
+        if not shutil.which("dpdk-testpmd"):
+            raise Unavailable("there is no dpdk-testpmd: apt-get install dpdk-dev librte-net-vhost23")
+        vdev_words = [word for vdev in vdevs for word in ("--vdev", vdev)]
+        super().__init__(scratch, name, [
+            "stdbuf", "-oL", "dpdk-testpmd", "--lcores", f"1@0,2@{cpu}", "--in-memory", "--single-file-segments",
+            "-m", "256", "--no-pci", f"--file-prefix={name}", "--no-telemetry", *vdev_words,
+            "--", "-i", "--total-num-mbufs=16384", "--no-mlockall", *options])
+
+    def __enter__(self):
+        wait_for("testpmd's prompt", lambda: self.alive() and "testpmd>" in self.text(), 60)
+        return self
+
+    def say(self, line):
+        self.process.stdin.write(line + "\n")
+        self.process.stdin.flush()
+
+    def text(self):
+        self.log.flush()
+        return self.log_path.read_text()
+
+    def received(self):
+        """RX packets of all ports so far, and when they were read."""
+        before = self.text().count("##########################")
+        self.say("show port stats all")
+        ports = self.process.args.count("--vdev")
+        # a statistics block is framed by two lines of #, the first of which also holds the title
+        wait_for("testpmd's counters",
+                 lambda: self.text().count("##########################") >= before + 2 * ports)
+        counts = re.findall(r"RX-packets: (\d+)", self.text())[-ports:]
+        return sum(int(n) for n in counts), time.monotonic()
+
+
+class Wire(Testpmd):
+    """testpmd forwarding from each vhost-user port to the next, looking at nothing."""
+
+    def __init__(self, scratch, gso=False):
+        self.sockets = [Path(scratch) / f"p{i}.sock" for i in range(2)]
+        # without these two a large frame is refused, or loses what says that it is one
+        offload = ",tso=1,legacy-ol-flags=1" if gso else ""
+        super().__init__(scratch, "wire", SWITCH_CPU,
+                         [f"net_vhost{i},iface={path}{offload}" for i, path in enumerate(self.sockets)],
+                         ["--forward-mode=io"])
+
+    def __enter__(self):
+        super().__enter__()
+        self.say("start")
+        return self
+
+
+class Ovs:
+    """OVS-DPDK with the NORMAL action, in a run directory of its own."""
+
+    guests_listen = True
+    places = (BUILD / "ovs/usr", Path("/usr"))
+
+    def __init__(self, scratch):
+        self.usr = next((usr for usr in self.places if (usr / "lib/openvswitch-switch-dpdk").exists()), None)
+        if not self.usr:
+            raise Unavailable("there is no OVS-DPDK: apt-get install openvswitch-switch-dpdk")
+        self.scratch = Path(scratch)
+        self.env = {f"OVS_{name}DIR": str(scratch) for name in ("RUN", "LOG", "DB", "SYSCONF")}
+        self.sockets = [self.scratch / f"p{i}.sock" for i in range(2)]
+
+    def vsctl(self, *words):
+        return subprocess.run([self.usr / "bin/ovs-vsctl", f"--db=unix:{self.scratch}/db", "--timeout=30", *words],
+                              capture_output=True, text=True)
+
+    def configure(self, *words):
+        done = self.vsctl(*words)
+        if done.returncode != 0:
+            raise RuntimeError(f"ovs-vsctl {words[0]}: {done.stderr}")
+
+    def __enter__(self):
+        subprocess.run([self.usr / "bin/ovsdb-tool", "create", self.scratch / "conf",
+                        self.usr / "share/openvswitch/vswitch.ovsschema"], check=True)
+        self.db = Program(self.scratch, "ovsdb", [
+            self.usr / "sbin/ovsdb-server", self.scratch / "conf", f"--remote=punix:{self.scratch}/db"], self.env)
+        wait_for("ovsdb-server", lambda: self.db.alive() and self.vsctl("--no-wait", "init").returncode == 0)
+        config = {"dpdk-init": "true", "dpdk-lcore-mask": "0x1", "pmd-cpu-mask": hex(1 << SWITCH_CPU),
+                  "dpdk-socket-mem": "512",
+                  "dpdk-extra": '"--in-memory --no-pci --no-telemetry --single-file-segments"'}
+        self.configure("--no-wait", "set", "Open_vSwitch", ".",
+                       *(f"other_config:{key}={value}" for key, value in config.items()))
+        # in a network namespace, where it may make the devices that a bridge has besides its ports
+        self.switch = Program(self.scratch, "ovs", [
+            "unshare", "--net", self.usr / "lib/openvswitch-switch-dpdk/ovs-vswitchd-dpdk",
+            f"unix:{self.scratch}/db"], self.env)
+        self.switch.workers = "pmd-c"
+        self.configure("add-br", "br0", "--", "set", "bridge", "br0", "datapath_type=netdev")
+        for i, path in enumerate(self.sockets):
+            self.configure("add-port", "br0", f"p{i}", "--", "set", "interface", f"p{i}",
+                           "type=dpdkvhostuserclient", f"options:vhost-server-path={path}")
+        self.switch.alive()
+        return self
+
+    def __exit__(self, *how):
+        self.switch.__exit__(*how)
+        self.db.__exit__(*how)
+
+    def prefer_workers(self):
+        self.switch.prefer_workers()
