@@ -26,6 +26,7 @@
 #define GINNEL_BRIDGE_MAC_TABLE_H
 
 #include "base/check.h"
+#include "base/prefetch.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -145,9 +146,9 @@ static inline uint32_t mac_table_second(const struct mac_table *t, uint64_t hash
 }
 
 /* Most entries lie in their first bucket, so only that one is fetched ahead. */
-static inline void mac_table_prefetch(const struct mac_table *t, uint64_t hash)
+PREFETCH_FN mac_table_prefetch(const struct mac_table *t, uint64_t hash)
 {
-	__builtin_prefetch(&t->buckets[mac_table_first(t, hash)]);
+	prefetch_read(&t->buckets[mac_table_first(t, hash)], 1);
 }
 
 static inline uint64_t mac_bucket_find(

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Guest to switch. A burst is taken in two loops: the first pops buffers and asks the cache for their first bytes,
- * the second copies header and head. Buffers are pushed back to the used ring at once, in slots the guest does not
+ * Guest to switch. A burst is taken in two loops: the first pops buffers, the second copies header and head. Buffers are pushed back to the used ring at once, in slots the guest does not
  * see before vhost_rx_done(): until then their bodies are ours to read.
  */
+#include "base/prefetch.h"
 #include "port/rx_frame.h"
 #include "port/vhost_port.h"
 #include "wire/rarp.h"
@@ -12,6 +12,8 @@
 #include <string.h>
 
 #define RX_BURST 64
+/* Header and head of a small frame. */
+#define HEAD_LINES 2
 
 /*
  * A chain of more pieces than any frame needs is given back as it is. To find that out took as long as to take those
@@ -48,8 +50,7 @@ static uint32_t pop_burst(struct vhost_port *vp, struct turn *turn, struct virtq
 		turn->n_segs += chain.n_read;
 		turn->n_bytes += min_u64(chain.read_len, PKT_LEN_MAX);
 		if (likely(chain.n_read > 0)) {
-			__builtin_prefetch(chain.segs[0].addr);
-			__builtin_prefetch(chain.segs[0].addr + CACHE_LINE);
+			prefetch_read(chain.segs[0].addr, HEAD_LINES);
 		}
 		virtq_push(vq, chain.buffer, 0);
 	}
@@ -98,16 +99,13 @@ static inline void pass_on(struct turn *turn, struct pkt *pkt, enum drop drop)
 		turn_push(turn, pkt, STAGE_ETH_INPUT);
 }
 
-/* Of n buffers, as many as the turn still takes by bytes; their first lines are asked from the cache. */
-static uint32_t look_ahead(struct turn *turn, const struct virtq_plain *buffers, uint32_t n)
+/* Of n buffers, as many as the turn still takes by bytes. */
+static uint32_t within_bytes(struct turn *turn, const struct virtq_plain *buffers, uint32_t n)
 {
 	uint32_t i;
 
-	for (i = 0; i < n && likely(turn->n_bytes < TURN_BYTES); i++) {
-		__builtin_prefetch(buffers[i].addr);
-		__builtin_prefetch(buffers[i].addr + CACHE_LINE);
+	for (i = 0; i < n && likely(turn->n_bytes < TURN_BYTES); i++)
 		turn->n_bytes += min_u32(buffers[i].len, PKT_LEN_MAX);
-	}
 	return i;
 }
 
@@ -137,13 +135,18 @@ static uint32_t receive_plain(struct vhost_port *vp, struct vhost_ring *ring, st
 	struct virtq_plain buffers[RX_BURST];
 	struct pkt *pkts = &turn->pkts[turn->n_pkts];
 	uint32_t taken = virtq_pop_plain(&ring->vq, buffers, max, VIRTQ_READ);
-	uint32_t n = look_ahead(turn, buffers, taken);
+	uint32_t n = within_bytes(turn, buffers, taken);
 
 	virtq_unpop(&ring->vq, taken - n);
 	virtq_push_plain(&ring->vq, buffers, n, VIRTQ_READ);
 	turn->n_pkts += n;
+	for (uint32_t i = 0; i < min_u32(n, PREFETCH_AHEAD); i++)
+		prefetch_read(buffers[i].addr, HEAD_LINES);
 	for (uint32_t i = 0; i < n; i++) {
 		enum drop drop;
+
+		if (i + PREFETCH_AHEAD < n)
+			prefetch_read(buffers[i + PREFETCH_AHEAD].addr, HEAD_LINES);
 
 		pkt_init(&pkts[i], &vp->port.iface);
 		drop = fill(vp, turn, &pkts[i], &buffers[i]);

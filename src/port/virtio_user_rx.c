@@ -4,6 +4,7 @@
  * from the cache; then frames are made of them. Taken buffers are free but stay as they are until virtio_user_rx_done()
  * gives them back to the device: so long their bodies are ours to read, although the device may go on writing there.
  */
+#include "base/prefetch.h"
 #include "port/rx_frame.h"
 #include "port/virtio_user_port.h"
 
@@ -29,8 +30,7 @@ static bool take(struct rx *rx)
 	if (driverq_take(rx->q, &used) != 1)
 		return false;
 	at = driverq_buffer(rx->q, used.buffer);
-	__builtin_prefetch(at);
-	__builtin_prefetch(at + CACHE_LINE);
+	prefetch_read(at, 2);
 	rx->segs[turn->n_segs++] = (struct virtq_seg){.addr = at, .len = used.len};
 	turn->n_bytes += used.len;
 	rx->taken++;

@@ -81,17 +81,22 @@ static inline struct virtq_desc desc_of(struct virtq_words words)
 	};
 }
 
+static inline struct virtq_words *slots_words(const struct virtq *q)
+{
+	return (struct virtq_words *)(void *)q->slots;
+}
+
 /* The flags come first and tell whether the rest is there: pairs with the driver's barrier before it writes them. */
+static inline struct virtq_words words_load(const struct virtq_words *at)
+{
+	uint64_t rest = __atomic_load_n(&at->rest, __ATOMIC_ACQUIRE);
+
+	return (struct virtq_words){.addr = __atomic_load_n(&at->addr, __ATOMIC_RELAXED), .rest = rest};
+}
+
 static inline struct virtq_words words_at(const struct virtq *q, uint32_t place)
 {
-	const struct virtq_words *words = (const struct virtq_words *)(const void *)q->slots;
-	uint32_t slot = virtq_slot(q, place);
-	uint64_t rest = __atomic_load_n(&words[slot].rest, __ATOMIC_ACQUIRE);
-
-	return (struct virtq_words){
-		.addr = __atomic_load_n(&words[slot].addr, __ATOMIC_RELAXED),
-		.rest = rest,
-	};
+	return words_load(&slots_words(q)[virtq_slot(q, place)]);
 }
 
 static inline bool is_open(const struct virtq *q)
@@ -196,31 +201,48 @@ int virtq_packed_pop(struct virtq *q, struct virtq_chain *c)
 	return 1;
 }
 
-uint32_t virtq_packed_pop_plain(
-	struct virtq *q, struct virtq_plain *buffers, uint32_t max, enum virtq_access access)
-{
-	const uint16_t mask =
-		PACKED_AVAIL | PACKED_USED | VRING_DESC_F_NEXT | VRING_DESC_F_INDIRECT | VRING_DESC_F_WRITE;
-	const uint16_t flags = access == VIRTQ_WRITE ? VRING_DESC_F_WRITE : 0;
-	struct gmem_window window = gmem_window(q->hint);
-	uint32_t place = q->next_avail, n;
+#define PLAIN_MASK \
+	(PACKED_AVAIL | PACKED_USED | VRING_DESC_F_NEXT | VRING_DESC_F_INDIRECT | VRING_DESC_F_WRITE)
 
-	if (!is_open(q))
-		return 0;
-	max = min_u32(max, slots_open(q));
+/* Up to max plain buffers from `at` on, slots of one lap side by side, whose flags are these. */
+static uint32_t pop_lap(struct virtq *q, const struct virtq_words *at, struct virtq_plain *buffers,
+	uint32_t max, uint16_t flags)
+{
+	struct gmem_window window = gmem_window(q->hint);
+	uint32_t n;
+
 	for (n = 0; n < max; n++) {
-		struct virtq_desc d = desc_of(words_at(q, place));
+		struct virtq_desc d = desc_of(words_load(&at[n]));
 		uint8_t *addr;
 
-		if (unlikely((d.flags & mask) != (flags | packed_avail_bits(virtq_wrap(q, place)))))
+		if (unlikely((d.flags & PLAIN_MASK) != flags))
 			break;
 		addr = gmem_window_at(q->mem, &q->hint, &window, d.addr, d.len);
 		if (unlikely(!addr))
 			break;
 		buffers[n] = (struct virtq_plain){.addr = addr, .len = d.len, .id = d.link};
-		place = virtq_forward(q, place, 1);
 	}
-	q->next_avail = (uint16_t)place;
+	return n;
+}
+
+uint32_t virtq_packed_pop_plain(
+	struct virtq *q, struct virtq_plain *buffers, uint32_t max, enum virtq_access access)
+{
+	const uint16_t flags = access == VIRTQ_WRITE ? VRING_DESC_F_WRITE : 0;
+	uint32_t n = 0, run, got;
+
+	if (!is_open(q))
+		return 0;
+	max = min_u32(max, slots_open(q));
+	do {
+		uint32_t slot = virtq_slot(q, q->next_avail);
+
+		run = min_u32(max - n, q->size - slot);
+		got = pop_lap(q, &slots_words(q)[slot], buffers + n, run,
+			flags | packed_avail_bits(virtq_wrap(q, q->next_avail)));
+		q->next_avail = virtq_forward(q, q->next_avail, got);
+		n += got;
+	} while (n < max && got == run);
 	return n;
 }
 
@@ -247,12 +269,33 @@ void virtq_packed_push(struct virtq *q, struct virtq_buffer buffer, uint32_t len
 	q->next_used = virtq_forward(q, q->next_used, buffer.slots);
 }
 
+/* Uses slots of one lap side by side. */
+static void push_lap(
+	struct virtq_words *at, const struct virtq_plain *buffers, uint32_t n, bool wrap, bool written)
+{
+	for (uint32_t i = 0; i < n; i++)
+		__atomic_store_n(&at[i].rest,
+			virtq_used_rest(wrap, buffers[i].id, written ? buffers[i].len : 0), __ATOMIC_RELAXED);
+}
+
 void virtq_packed_push_plain(
 	struct virtq *q, const struct virtq_plain *buffers, uint32_t n, enum virtq_access access)
 {
-	for (uint32_t i = 0; i < n; i++)
-		virtq_packed_push(q, (struct virtq_buffer){.id = buffers[i].id, .slots = 1},
-			access == VIRTQ_WRITE ? buffers[i].len : 0);
+	const bool written = access == VIRTQ_WRITE;
+	uint32_t i = 0, run;
+
+	if (n > 0 && q->next_used == q->flushed_used) {
+		virtq_packed_push(q, (struct virtq_buffer){.id = buffers[0].id, .slots = 1},
+			written ? buffers[0].len : 0);
+		i = 1;
+	}
+	for (; i < n; i += run) {
+		uint32_t slot = virtq_slot(q, q->next_used);
+
+		run = min_u32(n - i, q->size - slot);
+		push_lap(&slots_words(q)[slot], buffers + i, run, virtq_wrap(q, q->next_used), written);
+		q->next_used = virtq_forward(q, q->next_used, run);
+	}
 }
 
 /*

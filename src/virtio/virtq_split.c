@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "virtio/virtq_private.h"
 
+#include "base/prefetch.h"
+
 #include <stddef.h>
 
 /* virtio 1.2, 2.7: sizes and alignment of the three parts. */
@@ -178,7 +180,7 @@ uint32_t virtq_split_pop_plain(
 	}
 	q->next_avail = (uint16_t)(next + n);
 	for (uint32_t i = 0; i < n; i += CACHE_LINE / sizeof(struct vring_used_elem))
-		__builtin_prefetch(&q->used->ring[(q->next_used + i) & mask], 1);
+		prefetch_write(&q->used->ring[(q->next_used + i) & mask], 1);
 	return n;
 }
 

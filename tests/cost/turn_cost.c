@@ -33,7 +33,11 @@ static const struct cost_case cases[] = {
 	{.name = "split-1514", .len = 1514, .n_macs = 1, .pieces = 1},
 	{.name = "split-60-addresses", .len = 60, .n_macs = 256, .pieces = 1},
 	{.name = "split-60-chains", .len = 60, .n_macs = 1, .pieces = 2},
-	{.name = "packed-60-chains", .features = FEATURE(VIRTIO_F_RING_PACKED), .len = 60, .n_macs = 1, .pieces = 2},
+	{.name = "packed-60-chains",
+		.features = FEATURE(VIRTIO_F_RING_PACKED),
+		.len = 60,
+		.n_macs = 1,
+		.pieces = 2},
 };
 
 static struct sim sim;
