@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Guest to switch. A burst is taken in two loops: the first pops buffers, the second copies header and head. Buffers are pushed back to the used ring at once, in slots the guest does not
- * see before vhost_rx_done(): until then their bodies are ours to read.
+ * Guest to switch. A burst is taken in two loops: the first pops buffers, the second copies header and head. Buffers are
+ * pushed back to the used ring at once, in slots the guest does not see before vhost_rx_done(): until then their bodies
+ * are ours to read.
  */
 #include "base/prefetch.h"
 #include "port/rx_frame.h"

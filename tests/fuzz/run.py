@@ -23,6 +23,8 @@ BUILD = HERE.parents[1] / "build-fuzz"
 FINDINGS = BUILD / "findings"
 RESULTS = HERE / "totals.json"
 PROGRESS_S = 30
+# By the clock, and a search may be stopped for a while: nothing real takes a second.
+HANG_S = 900
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 OPTIONS = {
     "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
@@ -43,8 +45,8 @@ class Search:
             folder.mkdir(parents=True, exist_ok=True)
         self.seconds, self.used_s = seconds, 0
         self.findings_before = self.findings()
-        self.process = self.start("-print_final_stats=1", "-timeout=20", "-rss_limit_mb=1024", "-reload=0",
-                                  self.found, self.kept)
+        self.process = self.start("-print_final_stats=1", f"-timeout={HANG_S}", f"-report_slow_units={HANG_S}",
+                                  "-rss_limit_mb=1024", "-reload=0", self.found, self.kept)
 
     def start(self, *arguments):
         with open(self.log, "w") as log:
