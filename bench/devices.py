@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 from process import BIN, BUILD, SWITCH_CPU, Program, connects, wait_for
@@ -36,9 +37,8 @@ class Ginneld(Program):
             BIN / "ginneld", "--api-socket", self.api, "--startup", startup,
             "--cpu", ",".join(map(str, cpus)), "--workers", len(cpus), *options])
 
-    def __enter__(self):
+    def wait_ready(self):
         wait_for("ginneld's control socket", lambda: self.alive() and connects(self.api))
-        return self
 
     def ask(self, *command):
         out = subprocess.run([BIN / "ginnel", "--api-socket", self.api, "--json", *command],
@@ -75,9 +75,8 @@ class Testpmd(Program):
             "-m", "256", "--no-pci", f"--file-prefix={name}", "--no-telemetry", *vdev_words,
             "--", "-i", "--total-num-mbufs=16384", "--no-mlockall", *options])
 
-    def __enter__(self):
+    def wait_ready(self):
         wait_for("testpmd's prompt", lambda: self.alive() and "testpmd>" in self.text(), 60)
-        return self
 
     def say(self, line):
         self.process.stdin.write(line + "\n")
@@ -110,10 +109,9 @@ class Wire(Testpmd):
                          [f"net_vhost{i},iface={path}{offload}" for i, path in enumerate(self.sockets)],
                          ["--forward-mode=io"])
 
-    def __enter__(self):
-        super().__enter__()
+    def wait_ready(self):
+        super().wait_ready()
         self.say("start")
-        return self
 
 
 class Ovs:
@@ -139,32 +137,36 @@ class Ovs:
         if done.returncode != 0:
             raise RuntimeError(f"ovs-vsctl {words[0]}: {done.stderr}")
 
-    def __enter__(self):
+    def start(self):
         subprocess.run([self.usr / "bin/ovsdb-tool", "create", self.scratch / "conf",
                         self.usr / "share/openvswitch/vswitch.ovsschema"], check=True)
-        self.db = Program(self.scratch, "ovsdb", [
-            self.usr / "sbin/ovsdb-server", self.scratch / "conf", f"--remote=punix:{self.scratch}/db"], self.env)
-        wait_for("ovsdb-server", lambda: self.db.alive() and self.vsctl("--no-wait", "init").returncode == 0)
+        db = self.programs.enter_context(Program(self.scratch, "ovsdb", [
+            self.usr / "sbin/ovsdb-server", self.scratch / "conf", f"--remote=punix:{self.scratch}/db"], self.env))
+        wait_for("ovsdb-server", lambda: db.alive() and self.vsctl("--no-wait", "init").returncode == 0)
         config = {"dpdk-init": "true", "dpdk-lcore-mask": "0x1", "pmd-cpu-mask": hex(1 << SWITCH_CPU),
                   "dpdk-socket-mem": "512",
                   "dpdk-extra": '"--in-memory --no-pci --no-telemetry --single-file-segments"'}
         self.configure("--no-wait", "set", "Open_vSwitch", ".",
                        *(f"other_config:{key}={value}" for key, value in config.items()))
         # in a network namespace, where it may make the devices that a bridge has besides its ports
-        self.switch = Program(self.scratch, "ovs", [
+        self.switch = self.programs.enter_context(Program(self.scratch, "ovs", [
             "unshare", "--net", self.usr / "lib/openvswitch-switch-dpdk/ovs-vswitchd-dpdk",
-            f"unix:{self.scratch}/db"], self.env)
+            f"unix:{self.scratch}/db"], self.env))
         self.switch.workers = "pmd-c"
         self.configure("add-br", "br0", "--", "set", "bridge", "br0", "datapath_type=netdev")
         for i, path in enumerate(self.sockets):
             self.configure("add-port", "br0", f"p{i}", "--", "set", "interface", f"p{i}",
                            "type=dpdkvhostuserclient", f"options:vhost-server-path={path}")
         self.switch.alive()
+
+    def __enter__(self):
+        with ExitStack() as self.programs:
+            self.start()
+            self.programs = self.programs.pop_all()
         return self
 
     def __exit__(self, *how):
-        self.switch.__exit__(*how)
-        self.db.__exit__(*how)
+        self.programs.__exit__(*how)
 
     def prefer_workers(self):
         self.switch.prefer_workers()

@@ -96,6 +96,11 @@ def mistakes_are_told_with_their_mend():
                 (2, ("--queue-size", "300"), "power of two")):
             status, _, err = run(daemon, ports, *options)
             assert status == 2 and mend in err, (options, status, err)
+    startup_without_packed = "".join(
+        f"create vhost-user socket @/p{i}.sock server feature-mask 0xfffffffbffffffff\n" for i in range(2))
+    with Daemon(startup_without_packed) as daemon:
+        status, _, err = run(daemon, 2, "--packed")
+        assert status == 1 and "VIRTIO_F_RING_PACKED" in err and "leave the option out" in err, (status, err)
     # a file where the socket should be made
     done = subprocess.run([GENERATOR, "--server", "--port", "/dev/null", "--port", "/dev/null"],
                           capture_output=True, text=True, timeout=20)

@@ -44,7 +44,15 @@ class Program:
             [str(word) for word in command], stdin=subprocess.PIPE, stdout=self.log, stderr=self.log, text=True,
             env=env and {**os.environ, **env})
 
+    def wait_ready(self):
+        """Until it serves."""
+
     def __enter__(self):
+        try:
+            self.wait_ready()
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_):

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Two workers with a pair of guests each, beside one worker with one pair.
+"""Two workers with a pair of guests each, beside one worker with one pair, and beside two of which one has nothing to
+do: what a queue costs that several workers may use, and what the company costs.
 
 On a machine of two cores the generator shares one of them, so packets per second say nothing: what counts is what a
 packet costs the worker on the other core, in the same company. Workers run before the generator and sleep when they
@@ -13,39 +14,43 @@ from generator import generate
 from process import GENERATOR_CPU, SWITCH_CPU
 from samples import interleave, ratio, ratio_text, spread, spread_text, table
 
-ONE, TWO = "1 worker, 1 pair", "2 workers, 2 pairs"
+ONE, SHARED, TWO = "1 worker, 1 pair", "2 workers, 1 pair", "2 workers, 2 pairs"
+SETTINGS = {ONE: ((SWITCH_CPU,), 1), SHARED: ((GENERATOR_CPU, SWITCH_CPU), 1), TWO: ((GENERATOR_CPU, SWITCH_CPU), 2)}
 # Time to fall asleep in, short: who spins keeps the generator from its core.
 OPTIONS = ("--spin", "1")
 
 
-def placed(pairs):
-    """Both ports of a pair at one worker, the last pair at the worker on the switch's own core."""
-    return "".join(f"set interface rx-placement VirtualEthernet0/0/{2 * pair + side} queue 0 worker {pair}\n"
-                   for pair in range(pairs) for side in (0, 1))
+def placed(workers, pairs):
+    """Both ports of a pair at one worker, the last pair at the last worker: the one on the switch's own core."""
+    return "".join(f"set interface rx-placement VirtualEthernet0/0/{2 * pair + side} queue 0 worker "
+                   f"{pair + workers - pairs}\n" for pair in range(pairs) for side in (0, 1))
 
 
-def sample(cpus):
-    pairs = len(cpus)
+def sample(cpus, pairs):
     with tempfile.TemporaryDirectory(prefix="gnl") as scratch, devices.bridge(
-            scratch, ports=2 * pairs, cpus=cpus, options=OPTIONS, more=placed(pairs)) as daemon:
+            scratch, ports=2 * pairs, cpus=cpus, options=OPTIONS, more=placed(len(cpus), pairs)) as daemon:
         daemon.prefer_workers()
         result = generate(daemon, first=False)
-        clocks = [daemon.clocks_per_packet(worker) for worker in range(pairs)]
+        clocks = [daemon.clocks_per_packet(worker) for worker in range(len(cpus))]
+        vector = daemon.ask("show", "runtime")[-1]["vector_rate"]
     return {"mpps": result["mpps"], "clocks": clocks[-1], "packets_per_clock": 1 / clocks[-1], "all_clocks": clocks,
-            "learned": result["learned"]}
+            "vector": vector, "learned": result["learned"]}
 
 
 def measure(options, progress):
-    runs = {ONE: partial(sample, (SWITCH_CPU,)), TWO: partial(sample, (GENERATOR_CPU, SWITCH_CPU))}
+    runs = {name: partial(sample, *setting) for name, setting in SETTINGS.items()}
     samples, _ = interleave("workers", runs, options.repeat, progress)
     return {"samples": samples, "clocks": {name: spread(list_, "clocks") for name, list_ in samples.items()},
             "mpps": {name: spread(list_, "mpps") for name, list_ in samples.items()},
-            "ratio": ratio(samples[TWO], samples[ONE], "packets_per_clock")}
+            "vectors": {name: spread(list_, "vector") for name, list_ in samples.items()},
+            "ratios": {name: ratio(samples[name], samples[ONE], "packets_per_clock") for name in (SHARED, TWO)}}
 
 
 def print_table(result):
-    print("\nOne worker and two, 64 B split. The generator shares a core with the second setting's first worker: "
+    print("\nOne worker and two, 64 B split. The generator shares a core with the first of two workers: "
           "look at the\nclocks of the worker on the other core, not at Mpps.\n")
-    table(["", "clocks/packet of the worker on its own core", "Mpps of all"], [
-        [name, spread_text(clocks, 0), spread_text(result["mpps"][name])] for name, clocks in result["clocks"].items()])
-    print(f"packets per clock of a worker, two to one: {ratio_text(result['ratio'])}")
+    table(["", "clocks/packet of the worker on its own core", "packets a turn", "Mpps of all"], [
+        [name, spread_text(clocks, 0), spread_text(result["vectors"][name], 0), spread_text(result["mpps"][name])]
+        for name, clocks in result["clocks"].items()])
+    for name, r in result["ratios"].items():
+        print(f"packets per clock of that worker, {name} to {ONE}: {ratio_text(r)}")

@@ -29,6 +29,11 @@ static inline bool split_used_is(const struct guestq *r, uint32_t count, uint32_
 	return word == ((count & r->mask) | (uint64_t)len << 32);
 }
 
+static inline uint32_t split_used_id(const struct guestq *r, uint32_t count)
+{
+	return r->used->ring[count & r->mask].id;
+}
+
 static inline uint32_t split_used_len(const struct guestq *r, uint32_t count)
 {
 	return r->used->ring[count & r->mask].len;

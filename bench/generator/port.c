@@ -245,6 +245,13 @@ static const struct port *first_waiting(const struct ports *ports)
 	return NULL;
 }
 
+static const char *mend(const struct options *o, int err)
+{
+	if (err == -EOPNOTSUPP)
+		return "leave the option out that asks for it";
+	return o->server ? "let the switch connect there" : "start the switch first, with this port";
+}
+
 static int wait_until_served(struct ports *ports)
 {
 	const uint64_t deadline = clock_now_ns() + PATIENCE_NS;
@@ -257,11 +264,9 @@ static int wait_until_served(struct ports *ports)
 			loop_turn(ports->loop, NS_PER_MS);
 			continue;
 		}
-		fprintf(stderr, "generator: the switch does not serve %s: %s\n", status.path,
-			status.why[0] ? status.why
-			: ports->options->server
-				? "nobody connected within 10 s: let the switch connect there"
-				: "no answer within 10 s: start the switch first");
+		fprintf(stderr, "generator: the switch does not serve %s: %s: %s\n", status.path,
+			status.why[0] ? status.why : "no answer within 10 s",
+			mend(ports->options, status.error));
 		return -ETIMEDOUT;
 	}
 	return 0;

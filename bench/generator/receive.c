@@ -63,13 +63,18 @@ static uint32_t gather(const struct port *p, uint32_t count, uint32_t buffers, b
 	return len;
 }
 
-/* Of a batch in order the lengths are not told: the frame is as long as it should be, or its bytes are not right. */
+/*
+ * Of a batch in order neither places nor lengths are told: the frame is as long as it should be, or its bytes are not
+ * right. In a packed ring places have been looked at.
+ */
 void receive_check_slow(struct port *p, uint32_t count, uint32_t buffers, bool packed)
 {
 	static uint8_t frame[FRAME_LEN_MAX + 8];
 	const uint8_t *at = guestq_buffer(&p->rx, count) + VNET_HDR_LEN;
 	const uint32_t number_at = p->shape->number_at;
 
+	if (!packed && !p->options->in_order && split_used_id(&p->rx, count) != (count & p->rx.mask))
+		p->rx.broken = true;
 	if (buffers > 1 || !p->options->in_order) {
 		if (gather(p, count, buffers, packed, frame) != p->shape->len) {
 			p->counters.corrupt++;
