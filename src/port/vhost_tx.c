@@ -22,6 +22,7 @@ struct tx {
 	struct virtq *vq;
 	struct iface_counters *counters;
 	uint32_t mtu;
+	uint32_t ahead; /* buffers to take at once: few, after some had to be given back */
 };
 
 static void count_drop(struct tx *tx, enum drop reason, uint32_t n)
@@ -67,6 +68,7 @@ static uint32_t plan_plain(struct tx *tx, struct pkt *const *pkts, struct virtq_
 		buffers[i].len = len;
 	}
 	virtq_unpop(tx->vq, taken - i);
+	tx->ahead = i < n ? 1 : min_u32(2 * n, TX_BURST);
 	return i;
 }
 
@@ -85,7 +87,9 @@ static uint32_t send_plain(struct tx *tx, struct pkt *const *pkts, uint32_t n)
 	struct virtq_plain buffers[TX_BURST];
 	uint64_t bytes = 0, body_bytes = 0;
 
-	n = plan_plain(tx, pkts, buffers, min_u32(n, TX_BURST));
+	if (!is_plain(tx, pkts[0]))
+		return 0;
+	n = plan_plain(tx, pkts, buffers, min_u32(n, tx->ahead));
 	for (uint32_t i = 0; i < min_u32(n, PREFETCH_AHEAD); i++)
 		prefetch_write(buffers[i].addr, HEAD_LINES);
 	for (uint32_t i = 0; i < n; i++) {
@@ -230,7 +234,7 @@ static void send_all(struct tx *tx, struct pkt *const *pkts, uint32_t n)
 				tx, tx->vq->error == VIRTQ_OK ? DROP_TX_NO_BUFFER : DROP_TX_BROKEN, n - done);
 			return;
 		}
-		if (done < n && sent < TX_BURST) /* the next packet, or its buffer, is not plain */
+		if (done < n && sent == 0) /* the next packet, or its buffer, is not plain */
 			send_slow(tx, pkts[done++]);
 	}
 }
@@ -294,6 +298,7 @@ void vhost_tx(struct port *port, struct turn *turn, struct pkt *const *pkts, uin
 		.vp = vp,
 		.counters = &turn_lane(turn, &port->iface)->counters,
 		.mtu = vhost_port_mtu(vp),
+		.ahead = TX_BURST,
 	};
 
 	if (unlikely(pairs == 0))
