@@ -77,7 +77,7 @@ void bridge_detach(struct iface *iface);
 json_t *bridges_save(const struct bridges *b);
 int bridges_restore(struct bridges *b, const json_t *state);
 
-/* The stages; the subject is the struct bridges. Frames are at least a header long. */
+/* The stage; it has no subject. Frames are at least a header long. */
 void bridge_forward(void *subject, struct turn *turn, const struct vec *vec);
 
 extern const struct ctl_table bridge_commands; /* subject: struct bridges */

@@ -145,10 +145,14 @@ static inline uint32_t mac_table_second(const struct mac_table *t, uint64_t hash
 	return second == mac_table_first(t, hash) ? second ^ 1 : second;
 }
 
-/* Most entries lie in their first bucket, so only that one is fetched ahead. */
-PREFETCH_FN mac_table_prefetch(const struct mac_table *t, uint64_t hash)
+/* Most entries lie in their first bucket, so only that one is fetched ahead; of a source, when it was last heard, too. */
+PREFETCH_FN mac_table_prefetch(const struct mac_table *t, uint64_t hash, bool source)
 {
-	prefetch_read(&t->buckets[mac_table_first(t, hash)], 1);
+	uint32_t bucket = mac_table_first(t, hash);
+
+	prefetch_read(&t->buckets[bucket], 1);
+	if (source)
+		prefetch_read(&t->seen_s[bucket * MAC_BUCKET_SLOTS], 1);
 }
 
 static inline uint64_t mac_bucket_find(

@@ -32,8 +32,8 @@ static inline void group_begin(struct group *g, const struct mac_table *macs, co
 	g->n = 1;
 	g->src_hash = mac_table_hash(macs, ethernet_src(pkt->data));
 	g->dst_hash = mac_table_hash(macs, ethernet_dst(pkt->data));
-	mac_table_prefetch(macs, g->src_hash);
-	mac_table_prefetch(macs, g->dst_hash);
+	mac_table_prefetch(macs, g->src_hash, true);
+	mac_table_prefetch(macs, g->dst_hash, false);
 }
 
 /* Returns how many groups there are. */

@@ -86,11 +86,19 @@ int iface_add_at(struct iface_table *t, struct iface *iface, uint32_t idx)
 	return 0;
 }
 
+/* What else there is to do is iface_remove()'s: it waits for the workers. */
+static void iface_forget_l2(struct iface *iface)
+{
+	iface_set_mode(iface, IFACE_MODE_NONE);
+	iface->l2_detach = NULL;
+	rcu_publish(iface->l2, NULL);
+}
+
 static void end_xconnects_to(struct iface_table *t, const struct iface *to)
 {
 	for (struct iface *i = iface_next(t, 0); i; i = iface_next(t, i->idx + 1))
 		if (iface_mode(i) == IFACE_MODE_XCONNECT && i->l2 == to)
-			i->l2_detach(i);
+			iface_forget_l2(i);
 }
 
 void iface_remove(struct iface_table *t, struct iface *iface)

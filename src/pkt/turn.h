@@ -4,7 +4,7 @@
  *
  * A port takes packets from turn_pkt() and pieces from segs[n_segs]; when either runs dry it stops receiving until
  * the next turn. Stages push each packet on with turn_push(), turn_drop(), or hand it to interfaces with
- * turn_output(); a packet is in an interface's lane at most once.
+ * turn_output_n(); a packet is in an interface's lane at most once.
  *
  * Nothing here allocates, logs or asks the kernel.
  */
@@ -34,7 +34,7 @@ struct turn {
 	uint32_t n_segs;
 	uint64_t n_bytes;
 	uint32_t n_out;  /* interfaces with something in their lane */
-	uint32_t n_sent; /* packets that left, a flooded one as often as it did */
+	uint32_t n_sent; /* packets handed to ports, a flooded one as often as it was */
 	struct iface *out[IFACE_MAX];
 	struct vec vecs[STAGE_COUNT];
 	struct pkt_seg segs[TURN_SEGS];
@@ -106,17 +106,7 @@ static inline void turn_drop(struct turn *turn, struct pkt *pkt, enum drop reaso
 	turn_push(turn, pkt, STAGE_DROP);
 }
 
-/* Lets the packet leave through iface when STAGE_PORT_OUTPUT runs. */
-static inline void turn_output(struct turn *turn, struct pkt *pkt, struct iface *iface)
-{
-	struct iface_lane *lane = turn_lane(turn, iface);
-
-	if (lane->n_out == 0)
-		turn->out[turn->n_out++] = iface;
-	lane->out[lane->n_out++] = pkt;
-}
-
-/* Several at once. */
+/* Lets the packets leave through iface when STAGE_PORT_OUTPUT runs. */
 static inline void turn_output_n(struct turn *turn, struct pkt *const *pkts, uint32_t n, struct iface *iface)
 {
 	struct iface_lane *lane = turn_lane(turn, iface);

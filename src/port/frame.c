@@ -4,6 +4,7 @@
 #include "base/check.h"
 #include "base/copy.h"
 #include "base/csum.h"
+#include "base/prefetch.h"
 #include "port/frame_private.h"
 #include "wire/ethernet.h"
 #include "wire/udp.h"
@@ -114,6 +115,9 @@ bool frame_next(struct frame_iter *it, struct frame *f)
 
 /* --- the copy --- */
 
+/* Beyond this a copy is long enough for the processor to see where it goes. */
+#define FETCH_MAX 2048
+
 /* Where the next byte goes, and the sum of those that were to be summed. */
 struct writer {
 	const struct virtq_seg *seg, *end;
@@ -131,6 +135,12 @@ static inline void writer_advance(struct writer *w, uint32_t len)
 	}
 }
 
+/* The next piece is fetched while this one is filled; of a long one, what comes first. */
+PREFETCH_FN fetch_piece(const struct virtq_seg *seg, uint32_t len)
+{
+	prefetch_write(seg->addr, min_u32(min_u32(seg->len, len), FETCH_MAX) / CACHE_LINE + 1);
+}
+
 static inline void writer_put(struct writer *w, const uint8_t *from, uint32_t len, bool sum)
 {
 	while (len > 0) {
@@ -138,6 +148,8 @@ static inline void writer_put(struct writer *w, const uint8_t *from, uint32_t le
 
 		ASSERT(w->seg < w->end);
 		part = min_u32(len, w->seg->len - w->at);
+		if (part < len && w->seg + 1 < w->end)
+			fetch_piece(w->seg + 1, len - part);
 		if (sum) {
 			w->sum = csum_add_at(w->sum, csum_copy(w->seg->addr + w->at, from, part), w->summed);
 			w->summed += part;

@@ -28,6 +28,7 @@
 
 #include "base/copy.h"
 #include "pkt/pkt.h"
+#include "port/vnet.h"
 #include "virtio/virtq.h"
 
 #include <linux/virtio_net.h>
@@ -99,14 +100,16 @@ bool frame_next(struct frame_iter *it, struct frame *f);
 uint32_t frame_copy(const struct frame *f, const struct virtq_seg *dst, uint32_t n_dst, uint32_t skip);
 
 /*
- * The shortcut for a packet of which nothing is left to do, into one piece of at least hdr_len + pkt_len() bytes: a
- * header that says so (virtio 1.2, 5.1.6) and the whole frame.
+ * The shortcut for a packet of which nothing is left to do for us, into one piece of at least hdr_len + pkt_len() bytes: a
+ * header (virtio 1.2, 5.1.6), which may leave a checksum to the receiver, and the whole frame.
  */
 static inline void frame_copy_plain(
 	uint8_t *to, uint32_t hdr_len, uint16_t num_buffers, const struct pkt *pkt)
 {
-	const struct virtio_net_hdr_mrg_rxbuf hdr = {.num_buffers = num_buffers};
+	struct virtio_net_hdr_mrg_rxbuf hdr = {.num_buffers = num_buffers};
 
+	if (unlikely(pkt->offload.csum))
+		vnet_build(&hdr, &pkt->offload, num_buffers);
 	if (likely(hdr_len == sizeof(hdr)))
 		memcpy(to, &hdr, sizeof(hdr));
 	else

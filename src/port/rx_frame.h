@@ -67,8 +67,8 @@ static inline enum drop rx_frame_fill(struct pkt *pkt, struct rx_frame *f, uint3
 }
 
 /*
- * The same for a frame in one piece with nothing left to do, which is what most are; its body becomes *body. False:
- * it is not, and rx_frame_fill() is to look at it.
+ * The same for a frame in one piece, which most are; its body becomes *body. False: something is wrong with it, and
+ * rx_frame_fill() says what.
  */
 static inline bool rx_frame_fill_plain(
 	struct pkt *pkt, const struct virtq_plain *buffer, uint32_t hdr_len, struct pkt_seg *body)
@@ -78,9 +78,15 @@ static inline bool rx_frame_fill_plain(
 
 	if (unlikely(buffer->len < hdr_len + ETHERNET_HEADER_LEN || len > PKT_LEN_MAX))
 		return false;
-	if (unlikely(!vnet_is_plain(buffer->addr)))
-		return false;
-	pkt->offload = (struct pkt_offload){0};
+	if (likely(vnet_is_plain(buffer->addr))) {
+		pkt->offload = (struct pkt_offload){0};
+	} else {
+		struct virtio_net_hdr hdr;
+
+		memcpy(&hdr, buffer->addr, sizeof(hdr));
+		if (unlikely(!vnet_parse(&pkt->offload, &hdr, len)))
+			return false;
+	}
 	pkt->head_len = (uint16_t)min_u32(len, PKT_HEAD_MAX);
 	pkt->body_len = len - pkt->head_len;
 	pkt->segs = body;

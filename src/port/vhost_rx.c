@@ -50,9 +50,8 @@ static uint32_t pop_burst(struct vhost_port *vp, struct turn *turn, struct virtq
 		frames[n++] = (struct rx_frame){.segs = chain.segs, .n = chain.n_read, .len = chain.read_len};
 		turn->n_segs += chain.n_read;
 		turn->n_bytes += min_u64(chain.read_len, PKT_LEN_MAX);
-		if (likely(chain.n_read > 0)) {
+		if (likely(chain.n_read > 0))
 			prefetch_read(chain.segs[0].addr, HEAD_LINES);
-		}
 		virtq_push(vq, chain.buffer, 0);
 	}
 	return n;
@@ -182,7 +181,7 @@ static uint32_t receive(struct vhost_port *vp, struct vhost_ring *ring, struct t
 	if (max == 0)
 		return 0;
 	n = receive_plain(vp, ring, turn, max);
-	if (unlikely(n < max))
+	if (n < max)
 		n += receive_chains(vp, ring, turn, max - n);
 	return n;
 }

@@ -22,6 +22,7 @@ struct tx {
 	struct virtq *vq;
 	struct iface_counters *counters;
 	uint32_t mtu;
+	bool begun;     /* the guest accepts a checksum that is only begun; of one ring */
 	uint32_t ahead; /* buffers to take at once: few, after some had to be given back */
 };
 
@@ -32,10 +33,14 @@ static void count_drop(struct tx *tx, enum drop reason, uint32_t n)
 
 /* --- the common case --- */
 
-/* Nothing is left to do to the packet, by us or by the guest, and it may go: one with tags is looked at closer. */
+/*
+ * Nothing is left to do to the packet, but for a checksum that the guest accepts undone, and it may go: one with tags is
+ * looked at closer.
+ */
 static bool is_plain(const struct tx *tx, const struct pkt *pkt)
 {
-	return likely(!pkt->offload.csum && pkt_len(pkt) <= tx->mtu + ETHERNET_HEADER_LEN);
+	return likely(pkt->offload.gso == PKT_GSO_NONE && (!pkt->offload.csum || tx->begun) &&
+		      pkt_len(pkt) <= tx->mtu + ETHERNET_HEADER_LEN);
 }
 
 /* Of a buffer: all of a small frame. */
@@ -280,6 +285,7 @@ static void send_on(void *arg, uint32_t pair, struct pkt *const *pkts, uint32_t 
 		count_drop(tx, DROP_TX_NO_PEER, n);
 		return;
 	}
+	tx->begun = vp->caps & FRAME_CAP_CSUM; /* the driver may change its mind, under the lock */
 	if (unlikely(vnet_ctrl_filters(&vp->ctrl)))
 		send_filtered_slow(tx, pkts, n);
 	else

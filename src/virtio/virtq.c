@@ -74,6 +74,7 @@ uint32_t virtq_stop(struct virtq *q)
 	virtq_publish(q);
 	base = q->packed ? virtq_packed_base(q) : q->next_avail;
 	q->size = 0;
+	q->hint = NULL; /* its table may go now */
 	if (!q->packed)
 		q->avail_seen = q->next_avail;
 	q->log = NULL;

@@ -204,7 +204,8 @@ uint32_t virtq_packed_pop_plain(
 
 /*
  * Takes up to max buffers at once, as long as they are plain: one descriptor in one region, for that access. Returns
- * how many. After the last of them comes a buffer for virtq_pop(), which also says what is wrong with it, or none.
+ * how many. If that is less than max, what comes next is for virtq_pop(), which also says what is wrong with it, or there
+ * is nothing.
  */
 static inline uint32_t virtq_pop_plain(
 	struct virtq *q, struct virtq_plain *buffers, uint32_t max, enum virtq_access access)

@@ -19,7 +19,7 @@ static void drop_packets(void *subject, struct turn *turn, const struct vec *vec
 	}
 }
 
-/* The road, in order. The bridge's stages work on the bridges, the others on the turn alone. */
+/* The road, in order. */
 static stage_fn *const stages[STAGE_COUNT] = {
 	[STAGE_ETH_INPUT] = eth_input,
 	[STAGE_XCONNECT] = xconnect_output,

@@ -51,23 +51,27 @@ static void worker_sleep(struct worker *w)
 	disarm_all(list);
 }
 
-/* Idle turns between two looks at the clock, which takes as long as such a turn: some 2 µs in all. */
-#define IDLE_TURNS_PER_CLOCK 32
+/* While there is nothing to do: looks at queues between two looks at the clock, which takes as long as two; some 2 µs. */
+#define LOOKS_PER_CLOCK 64
 
 static void *worker_main(void *arg)
 {
 	struct worker *w = arg;
 	uint64_t now_ns = clock_now_ns(), last_work_ns = now_ns;
-	uint32_t idle = 0;
+	uint32_t looks = 0;
 
 	rcu_reader_start();
 	if (thread_alarm_start() != 0) /* a peer could then stop us with a descriptor that blocks */
 		log_warning("worker %u: no alarm for system calls that block", w->idx);
 	while (!__atomic_load_n(&w->stop, __ATOMIC_RELAXED)) {
-		if (turn_run(&w->runner, rcu_load(w->polled), now_ns) > 0) {
+		const struct rx_list *list = rcu_load(w->polled);
+
+		looks += 1 + list->n;
+		if (turn_run(&w->runner, list, now_ns) > 0) {
 			now_ns = last_work_ns = clock_now_ns();
-			idle = 0;
-		} else if (++idle % IDLE_TURNS_PER_CLOCK == 0) {
+			looks = 0;
+		} else if (looks >= LOOKS_PER_CLOCK) {
+			looks = 0;
 			now_ns = clock_now_ns();
 			if (!w->workers->polling && now_ns - last_work_ns >= w->workers->spin_ns) {
 				worker_sleep(w);
