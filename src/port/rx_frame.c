@@ -9,11 +9,6 @@ void rx_frame_take_slow(struct rx_frame *f, uint8_t *to, uint32_t len)
 		memcpy(to, f->segs->addr, part);
 		to += part;
 		len -= part;
-		f->segs->addr += part;
-		f->segs->len -= part;
-		if (f->segs->len == 0) {
-			f->segs++;
-			f->n--;
-		}
+		rx_frame_advance(f, part);
 	}
 }

@@ -27,22 +27,45 @@ static_assert(
 
 void rx_frame_take_slow(struct rx_frame *f, uint8_t *to, uint32_t len);
 
-/* Takes len bytes from the front of the pieces; the caller made sure they are there. */
-static inline void rx_frame_take(struct rx_frame *f, void *dst, uint32_t len)
+/* The first len bytes of the first piece have been taken. */
+static inline void rx_frame_advance(struct rx_frame *f, uint32_t len)
 {
-	if (likely(f->segs->len > len)) {
-		memcpy(dst, f->segs->addr, len);
-		f->segs->addr += len;
-		f->segs->len -= len;
+	f->segs->addr += len;
+	f->segs->len -= len;
+	if (f->segs->len == 0) {
+		f->segs++;
+		f->n--;
+	}
+}
+
+/* Takes header and head from the front of the pieces, mostly each from one; the caller made sure they are there. */
+static inline void rx_frame_take_hdr(struct rx_frame *f, struct virtio_net_hdr *hdr, uint32_t hdr_len)
+{
+	uint8_t whole[VNET_HDR_LEN];
+
+	if (likely(f->segs->len >= hdr_len)) {
+		memcpy(hdr, f->segs->addr, sizeof(*hdr));
+		rx_frame_advance(f, hdr_len);
 	} else {
-		rx_frame_take_slow(f, dst, len);
+		rx_frame_take_slow(f, whole, hdr_len);
+		memcpy(hdr, whole, sizeof(*hdr));
+	}
+}
+
+static inline void rx_frame_take_head(struct rx_frame *f, uint8_t *head, uint32_t len)
+{
+	if (likely(f->segs->len >= len)) {
+		copy_short(head, f->segs->addr, len);
+		rx_frame_advance(f, len);
+	} else {
+		rx_frame_take_slow(f, head, len);
 	}
 }
 
 /* Fills the packet; what is left of the pieces becomes its body. DROP_NONE, or why the frame is no good. */
 static inline enum drop rx_frame_fill(struct pkt *pkt, struct rx_frame *f, uint32_t hdr_len)
 {
-	struct virtio_net_hdr_mrg_rxbuf hdr = {0}; /* who asked for num_buffers has looked at it before */
+	struct virtio_net_hdr hdr; /* who asked for num_buffers has looked at it before */
 	uint32_t frame_len;
 
 	pkt->head_len = 0;
@@ -55,11 +78,11 @@ static inline enum drop rx_frame_fill(struct pkt *pkt, struct rx_frame *f, uint3
 		return DROP_RX_RUNT;
 	if (unlikely(frame_len > PKT_LEN_MAX))
 		return DROP_RX_TOO_LONG;
-	rx_frame_take(f, &hdr, hdr_len);
-	if (unlikely(!vnet_parse(&pkt->offload, &hdr.hdr, frame_len)))
+	rx_frame_take_hdr(f, &hdr, hdr_len);
+	if (unlikely(!vnet_parse(&pkt->offload, &hdr, frame_len)))
 		return DROP_RX_HEADER;
 	pkt->head_len = (uint16_t)min_u32(frame_len, PKT_HEAD_MAX);
-	rx_frame_take(f, pkt->data, pkt->head_len);
+	rx_frame_take_head(f, pkt->data, pkt->head_len);
 	pkt->body_len = frame_len - pkt->head_len;
 	pkt->segs = (const struct pkt_seg *)(const void *)f->segs;
 	pkt->n_segs = (uint16_t)f->n;

@@ -31,7 +31,7 @@ struct cost_case {
 	uint32_t len;              /* of a frame; 0: it is the packet of this shape */
 	struct packet_shape shape; /* TCP, what is left to do with it */
 	uint32_t n_macs;           /* addresses behind each guest, in turn; 0: 1 */
-	uint32_t pieces;           /* descriptors of a sent frame; 0: 1 */
+	bool chain;                /* the header has a descriptor of its own */
 	uint32_t buffer_len;       /* of a receive buffer; 0: holds a frame as it was sent */
 	uint32_t buffers;          /* that a guest fills for each frame it sends; 0: 1 */
 	uint32_t n_guests;         /* 0: 2. More: everybody sends to all */
@@ -43,8 +43,8 @@ static const struct cost_case cases[] = {
 	{.name = "packed-60", .features = FEATURE(VIRTIO_F_RING_PACKED), .len = 60},
 	{.name = "split-1514", .len = 1514},
 	{.name = "split-60-addresses", .len = 60, .n_macs = 256},
-	{.name = "split-60-chains", .len = 60, .pieces = 2},
-	{.name = "packed-60-chains", .features = FEATURE(VIRTIO_F_RING_PACKED), .len = 60, .pieces = 2},
+	{.name = "split-60-chains", .len = 60, .chain = true},
+	{.name = "packed-60-chains", .features = FEATURE(VIRTIO_F_RING_PACKED), .len = 60, .chain = true},
 	{.name = "split-60-xconnect", .len = 60, .wire = true},
 	{.name = "split-60-flood", .len = 60, .n_guests = 4, .buffers = 3},
 	{.name = "split-1514-mergeable", .len = 1514, .buffer_len = 512, .buffers = 3},
@@ -98,8 +98,10 @@ static void send_burst(const struct cost_case *c, uint32_t from)
 {
 	struct guest *g = &sim.guest[from];
 	const struct packet *p = &frames[from];
-	const struct guest_layout layout = guest_layout_even(g->hdr_len + p->len, or_one(c->pieces));
+	struct guest_layout layout = guest_layout_one(g->hdr_len + p->len);
 
+	if (c->chain)
+		layout = (struct guest_layout){.n = 2, .lens = {g->hdr_len, p->len}};
 	for (uint32_t i = 0; i < BURST; i++) {
 		address_frame(c, from);
 		assert_true(guest_send(g, &p->hdr, p->bytes, p->len, &layout));
