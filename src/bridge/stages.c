@@ -120,12 +120,6 @@ static inline enum drop decide(const struct visit *v, struct turn *turn, const s
 		       : DROP_BRIDGE_NO_FLOOD;
 }
 
-static void drop_n(struct turn *turn, struct pkt *const *pkts, uint32_t n, enum drop reason)
-{
-	for (uint32_t i = 0; i < n; i++)
-		turn_drop(turn, pkts[i], reason);
-}
-
 /* To all others of the domain. */
 static __attribute__((noinline)) void flood(
 	struct turn *turn, struct pkt *const *pkts, uint32_t n, const struct bridge_member *from)
@@ -140,7 +134,7 @@ static __attribute__((noinline)) void flood(
 		alone = false;
 	}
 	if (alone)
-		drop_n(turn, pkts, n, DROP_BRIDGE_ALONE);
+		turn_drop_n(turn, pkts, n, DROP_BRIDGE_ALONE);
 }
 
 static void forward_burst(const struct visit *v, struct turn *turn, struct pkt *const *pkts, uint32_t n)
@@ -153,7 +147,7 @@ static void forward_burst(const struct visit *v, struct turn *turn, struct pkt *
 		enum drop reason = decide(v, turn, g, pkts[0]->data, &to);
 
 		if (unlikely(reason))
-			drop_n(turn, pkts, g->n, reason);
+			turn_drop_n(turn, pkts, g->n, reason);
 		else if (likely(to != NULL))
 			turn_output_n(turn, pkts, g->n, to->iface);
 		else
@@ -169,7 +163,7 @@ void bridge_forward(void *subject, struct turn *turn, const struct vec *vec)
 		n = vec_run(vec, at);
 		v.from = rcu_load(vec->pkts[at]->rx->l2);
 		if (unlikely(!v.from)) { /* control takes the interface out right now */
-			drop_n(turn, &vec->pkts[at], n, DROP_NO_ROAD);
+			turn_drop_n(turn, &vec->pkts[at], n, DROP_NO_ROAD);
 			continue;
 		}
 		v.macs = rcu_load(v.from->domain->macs);

@@ -75,12 +75,6 @@ int xconnects_restore(const struct iface_table *ifaces, const json_t *state)
 	return err;
 }
 
-static void drop_n(struct turn *turn, struct pkt *const *pkts, uint32_t n)
-{
-	for (uint32_t i = 0; i < n; i++)
-		turn_drop(turn, pkts[i], DROP_NO_ROAD);
-}
-
 void xconnect_output(void *subject, struct turn *turn, const struct vec *vec)
 {
 	for (uint32_t at = 0, n; at < vec->n; at += n) {
@@ -90,6 +84,6 @@ void xconnect_output(void *subject, struct turn *turn, const struct vec *vec)
 		if (likely(to))
 			turn_output_n(turn, &vec->pkts[at], n, to);
 		else
-			drop_n(turn, &vec->pkts[at], n);
+			turn_drop_n(turn, &vec->pkts[at], n, DROP_NO_ROAD);
 	}
 }

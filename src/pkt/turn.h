@@ -106,6 +106,12 @@ static inline void turn_drop(struct turn *turn, struct pkt *pkt, enum drop reaso
 	turn_push(turn, pkt, STAGE_DROP);
 }
 
+static inline void turn_drop_n(struct turn *turn, struct pkt *const *pkts, uint32_t n, enum drop reason)
+{
+	for (uint32_t i = 0; i < n; i++)
+		turn_drop(turn, pkts[i], reason);
+}
+
 /* Lets the packets leave through iface when STAGE_PORT_OUTPUT runs. */
 static inline void turn_output_n(struct turn *turn, struct pkt *const *pkts, uint32_t n, struct iface *iface)
 {

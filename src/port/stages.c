@@ -29,8 +29,7 @@ static void eth_burst(struct turn *turn, const struct iface *rx, struct pkt *con
 	if (likely(next != STAGE_DROP))
 		turn_push_n(turn, pkts, n, next);
 	else
-		for (uint32_t i = 0; i < n; i++)
-			turn_drop(turn, pkts[i], drop);
+		turn_drop_n(turn, pkts, n, drop);
 }
 
 void eth_input(void *subject, struct turn *turn, const struct vec *vec)

@@ -109,7 +109,7 @@ static uint32_t within_bytes(struct turn *turn, const struct virtq_plain *buffer
 	return i;
 }
 
-/* A frame that asks for something, or is no good. The turn has room for its pieces. */
+/* A frame that is no good, and why. The turn has room for its piece. */
 static __attribute__((noinline)) enum drop fill_slow(
 	struct vhost_port *vp, struct turn *turn, struct pkt *pkt, const struct virtq_plain *buffer)
 {
@@ -147,7 +147,6 @@ static uint32_t receive_plain(struct vhost_port *vp, struct vhost_ring *ring, st
 
 		if (i + PREFETCH_AHEAD < n)
 			prefetch_read(buffers[i + PREFETCH_AHEAD].addr, HEAD_LINES);
-
 		pkt_init(&pkts[i], &vp->port.iface);
 		drop = fill(vp, turn, &pkts[i], &buffers[i]);
 		pass_on(turn, &pkts[i], likely(ring->enabled) ? drop : DROP_RX_DISABLED);
