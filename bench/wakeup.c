@@ -8,9 +8,9 @@
  * One JSON object; a line of it for each pause between two wake-ups, as a core that sleeps longer sleeps deeper.
  */
 #include "clocks.h"
-#include "histogram.h"
 
 #include "base/check.h"
+#include "base/histogram.h"
 #include "os/thread.h"
 
 #include <sched.h>

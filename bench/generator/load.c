@@ -125,14 +125,8 @@ static bool drain(struct load *l)
 
 static void latency_of(const struct ports *ports, struct histogram *all)
 {
-	for (uint32_t i = 0; i < ports->n; i++) {
-		const struct histogram *one = &ports->all[i].latency;
-
-		all->n += one->n;
-		all->max = all->max > one->max ? all->max : one->max;
-		for (uint32_t b = 0; b < HISTOGRAM_BUCKETS; b++)
-			all->buckets[b] += one->buckets[b];
-	}
+	for (uint32_t i = 0; i < ports->n; i++)
+		histogram_merge(all, &ports->all[i].latency);
 }
 
 static bool measure(struct load *l, struct load_result *result)

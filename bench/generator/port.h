@@ -11,9 +11,9 @@
 #define GINNEL_BENCH_PORT_H
 
 #include "frame.h"
-#include "histogram.h"
 #include "guestq.h"
 
+#include "base/histogram.h"
 #include "os/loop.h"
 #include "vhost/frontend.h"
 

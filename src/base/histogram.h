@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* histogram - how often each value came: exact below 64, then within 1/32 of the value, over all 64 bits. */
-#ifndef GINNEL_BENCH_HISTOGRAM_H
-#define GINNEL_BENCH_HISTOGRAM_H
+#ifndef GINNEL_BASE_HISTOGRAM_H
+#define GINNEL_BASE_HISTOGRAM_H
 
 #include <stdint.h>
 
@@ -32,6 +32,8 @@ static inline void histogram_add(struct histogram *h, uint64_t value)
 		h->max = value;
 }
 
+/* Adds all that is in other. */
+void histogram_merge(struct histogram *h, const struct histogram *other);
 /* The least value of a bucket. */
 uint64_t histogram_floor(uint32_t bucket);
 /* The value that this share of all, 0 to 1, does not exceed by more than a bucket; 0 when there is none. */

@@ -1,5 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "histogram.h"
+#include "base/histogram.h"
+
+void histogram_merge(struct histogram *h, const struct histogram *other)
+{
+	h->n += other->n;
+	h->max = h->max > other->max ? h->max : other->max;
+	for (uint32_t i = 0; i < HISTOGRAM_BUCKETS; i++)
+		h->buckets[i] += other->buckets[i];
+}
 
 uint64_t histogram_floor(uint32_t bucket)
 {

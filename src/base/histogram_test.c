@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "histogram.h"
+#include "base/histogram.h"
 
 #include "base/random.h"
 #include "base/test.h"
@@ -38,6 +38,19 @@ TEST(quantiles_are_of_the_values_that_were_added)
 	assert_int_equal(h.n, 60);
 }
 
+TEST(merged_ones_are_as_one_that_saw_everything)
+{
+	struct histogram odd = {0}, even = {0}, all = {0};
+
+	for (uint64_t i = 0; i < 1000; i++) {
+		histogram_add(i % 2 ? &odd : &even, i * i);
+		histogram_add(&all, i * i);
+	}
+	histogram_merge(&odd, &even);
+	assert_memory_equal(&odd, &all, sizeof(all));
+}
+
 TESTS(cmocka_unit_test(each_value_lies_in_its_bucket_which_is_narrow),
 	cmocka_unit_test(buckets_follow_each_other),
-	cmocka_unit_test(quantiles_are_of_the_values_that_were_added))
+	cmocka_unit_test(quantiles_are_of_the_values_that_were_added),
+	cmocka_unit_test(merged_ones_are_as_one_that_saw_everything))
