@@ -124,6 +124,7 @@ static uint16_t fifo_get(const struct driverq *q, struct driverq_fifo *fifo)
 
 /* One descriptor of a chain, before it is written for one format or the other. */
 struct piece {
+	void *at;
 	uint16_t number; /* its own */
 	uint16_t next;   /* the next one's, if there is one */
 	uint16_t head;   /* the chain's first */
@@ -142,7 +143,7 @@ static void put_words(void *at, uint64_t addr, uint64_t rest)
 
 static void split_put(struct driverq *q, const struct piece *p)
 {
-	put_words(&q->desc[p->number], (uintptr_t)driverq_buffer(q, p->number),
+	put_words(&q->desc[p->number], (uintptr_t)p->at,
 		p->len | (uint64_t)p->flags << 32 | (uint64_t)p->next << 48);
 	if (p->number != p->head)
 		return;
@@ -158,38 +159,109 @@ static void packed_put(struct driverq *q, const struct piece *p)
 	uint64_t rest = packed_rest(p->len, p->head, p->flags | packed_avail_bits(wrap));
 
 	if (q->next_avail == q->shown_avail) {
-		__atomic_store_n(&slot->addr, (uintptr_t)driverq_buffer(q, p->number), __ATOMIC_RELAXED);
+		__atomic_store_n(&slot->addr, (uintptr_t)p->at, __ATOMIC_RELAXED);
 		q->held = rest;
 	} else {
-		put_words(slot, (uintptr_t)driverq_buffer(q, p->number), rest);
+		put_words(slot, (uintptr_t)p->at, rest);
 	}
 	q->next_avail = packed_forward(q->size, q->next_avail, 1);
 }
 
-void driverq_add(struct driverq *q, uint32_t n, uint32_t len)
+/* A chain of n descriptors begins: its number. */
+static uint16_t chain_begin(struct driverq *q, uint32_t n, uint32_t len)
 {
-	struct piece p = {.head = q->free.numbers[q->free.first & q->fifo_mask]};
-	struct driverq_entry *entry;
+	const uint16_t head = q->free.numbers[q->free.first & q->fifo_mask];
+	struct driverq_entry *entry = &q->entries[head];
 
-	ASSERT(n > 0 && n <= driverq_room(q) && len <= (uint64_t)n * q->buffer_len);
-	entry = &q->entries[p.head];
 	entry->n = (uint16_t)n;
 	entry->len = len;
 	entry->seq = q->sent.end;
-	fifo_put(q, &q->sent, p.head);
+	fifo_put(q, &q->sent, head);
+	return head;
+}
+
+/* The piece goes into the next free descriptor, which p->number is by now; more: others follow. */
+static void chain_put(struct driverq *q, struct piece *p, bool more)
+{
+	p->next = more ? q->free.numbers[q->free.first & q->fifo_mask] : 0;
+	if (more)
+		p->flags |= VRING_DESC_F_NEXT;
+	q->entries[p->number].next = p->next;
+	if (q->packed)
+		packed_put(q, p);
+	else
+		split_put(q, p);
+}
+
+void driverq_add(struct driverq *q, uint32_t n, uint32_t len)
+{
+	struct piece p = {0};
+
+	ASSERT(n > 0 && n <= driverq_room(q) && len <= (uint64_t)n * q->buffer_len);
+	p.head = chain_begin(q, n, len);
 	while (n-- > 0) {
 		p.number = fifo_get(q, &q->free);
-		p.next = n > 0 ? q->free.numbers[q->free.first & q->fifo_mask] : 0;
-		p.flags =
-			(uint16_t)((q->writable ? VRING_DESC_F_WRITE : 0) | (n > 0 ? VRING_DESC_F_NEXT : 0));
+		p.at = driverq_buffer(q, p.number);
+		p.flags = q->writable ? VRING_DESC_F_WRITE : 0;
 		p.len = min_u32(len, q->buffer_len);
 		len -= p.len;
-		q->entries[p.number].next = p.next;
-		if (q->packed)
-			packed_put(q, &p);
-		else
-			split_put(q, &p);
+		chain_put(q, &p, n > 0);
 	}
+}
+
+static uint32_t writable_len(const struct driverq_chain *chain)
+{
+	uint32_t len = 0;
+
+	for (uint32_t i = chain->n_read; i < chain->n_read + chain->n_write; i++)
+		len += chain->pieces[i].len;
+	return len;
+}
+
+/* Of a packed ring a table has neither numbers nor NEXT (virtio 1.2, 2.8.7). */
+static void fill_table(const struct driverq *q, const struct driverq_chain *chain)
+{
+	const uint32_t n = chain->n_read + chain->n_write;
+	uint64_t *words = chain->table;
+
+	for (uint32_t i = 0; i < n; i++, words += 2) {
+		uint64_t flags = i < chain->n_read ? 0 : VRING_DESC_F_WRITE;
+
+		if (q->packed)
+			put_words(words, (uintptr_t)chain->pieces[i].at, chain->pieces[i].len | flags << 48);
+		else if (i + 1 < n)
+			put_words(words, (uintptr_t)chain->pieces[i].at,
+				chain->pieces[i].len | (flags | VRING_DESC_F_NEXT) << 32 |
+					(uint64_t)(i + 1) << 48);
+		else
+			put_words(words, (uintptr_t)chain->pieces[i].at, chain->pieces[i].len | flags << 32);
+	}
+}
+
+uint16_t driverq_add_chain(struct driverq *q, const struct driverq_chain *chain)
+{
+	const uint32_t n = driverq_chain_descs(chain);
+	struct piece p = {0};
+
+	ASSERT(!q->buffers && chain->n_read + chain->n_write > 0 && n <= driverq_room(q));
+	p.head = chain_begin(q, n, writable_len(chain));
+	if (chain->table) {
+		fill_table(q, chain);
+		p.number = fifo_get(q, &q->free);
+		p.at = chain->table;
+		p.len = (chain->n_read + chain->n_write) * (uint32_t)sizeof(struct vring_desc);
+		p.flags = VRING_DESC_F_INDIRECT;
+		chain_put(q, &p, false);
+		return p.head;
+	}
+	for (uint32_t i = 0; i < n; i++) {
+		p.number = fifo_get(q, &q->free);
+		p.at = chain->pieces[i].at;
+		p.len = chain->pieces[i].len;
+		p.flags = i < chain->n_read ? 0 : VRING_DESC_F_WRITE;
+		chain_put(q, &p, i + 1 < n);
+	}
+	return p.head;
 }
 
 /* --- kicks --- */

@@ -4,12 +4,17 @@
  * somebody else's device.
  *
  *	driver:  driverq_buffer(), driverq_add() ... driverq_publish(), driverq_kick() --> device
+ *	         driverq_add_chain()
  *	device:  uses them --> driverq_take()
  *
  * The queue has as many buffers as descriptors, all of one length and of one direction. A buffer is free, or in a chain
  * that the device has. Free ones are used in the order in which they became free: so a device that returns them in
  * order finds descriptors in the order of their numbers, as VIRTIO_F_IN_ORDER wants it. What was taken back is free
  * at once, and its bytes stay until it is added again.
+ *
+ * A queue of requests has no buffers of its own: its chains are of pieces anywhere in the shared memory, first what the
+ * device reads, then what it writes, and go through descriptors of the ring or through one indirect table. What is said
+ * of buffers holds of its descriptors.
  *
  * The device may write anything anywhere at any time. Descriptors are written and never read back; who has which buffer
  * is kept in private memory; an id or index of the device is read once, checked against that, and the copy used. The
@@ -60,9 +65,10 @@ struct driverq_setup {
 	uint64_t
 		features; /* VIRTIO_F_RING_PACKED, VIRTIO_RING_F_EVENT_IDX and VIRTIO_F_IN_ORDER are looked at */
 	void *ring;       /* driverq_layout() bytes of zeros */
-	uint8_t *buffers; /* size times buffer_len bytes; the device has them at the same address */
+	/* size times buffer_len bytes, and the device has them at the same address; NULL: a queue of requests */
+	uint8_t *buffers;
 	uint32_t buffer_len;
-	bool writable; /* the device writes into the buffers, or reads them */
+	bool writable; /* the device writes into the buffers, or reads them; of requests it is true */
 	int kick_fd;   /* an eventfd, the caller's */
 	bool *blocked; /* struct bell; may be NULL */
 };
@@ -72,7 +78,7 @@ struct driverq_entry {
 	uint16_t next; /* in its chain */
 	uint16_t n;    /* descriptors of the chain that begins here and that the device has; 0: none does */
 	uint32_t seq;  /* of that chain, in the order in which chains were added */
-	uint32_t len;  /* bytes of it */
+	uint32_t len;  /* bytes of it, of a request those that the device may write */
 };
 
 /* Numbers in the order in which they came; both ends count on and are masked. */
@@ -150,6 +156,27 @@ static inline uint8_t *driverq_next(const struct driverq *q, uint32_t i)
  */
 void driverq_add(struct driverq *q, uint32_t n, uint32_t len);
 
+struct driverq_piece {
+	void *at; /* the device has it at the same address */
+	uint32_t len;
+};
+
+struct driverq_chain {
+	const struct driverq_piece *pieces; /* first those that the device reads */
+	uint32_t n_read, n_write;
+	/* Room for as many descriptors, shared with the device until the chain is taken back; NULL: not indirect. */
+	void *table;
+};
+
+/* Free descriptors that a chain takes, at most driverq_room(). */
+static inline uint32_t driverq_chain_descs(const struct driverq_chain *chain)
+{
+	return chain->table ? 1 : chain->n_read + chain->n_write;
+}
+
+/* Makes a chain of a queue of requests. Returns its number, by which driverq_take() calls it. */
+uint16_t driverq_add_chain(struct driverq *q, const struct driverq_chain *chain);
+
 /* True: the device wants to hear of it, by driverq_kick(), which is a system call and changes nothing in the queue. */
 bool driverq_publish(struct driverq *q);
 /* False: the device made its descriptor block (os/foreign.h), the owner should break the queue. */
@@ -157,7 +184,7 @@ bool driverq_kick(const struct driverq *q);
 
 /* A chain that came back. */
 struct driverq_used {
-	uint16_t buffer; /* the first one's number */
+	uint16_t buffer; /* the first one's number, or the chain's */
 	uint32_t len;    /* bytes written; of chains that the device only reads it means nothing */
 };
 
