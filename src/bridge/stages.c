@@ -168,6 +168,8 @@ void bridge_forward(void *subject, struct turn *turn, const struct vec *vec)
 		}
 		v.macs = rcu_load(v.from->domain->macs);
 		v.settings = bridge_settings(v.from->domain);
+		if (turn_is_trial(turn))
+			v.settings &= ~(uint32_t)BRIDGE_LEARN;
 		forward_burst(&v, turn, &vec->pkts[at], n);
 	}
 }

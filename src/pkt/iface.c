@@ -17,7 +17,7 @@ struct iface_table {
 
 static void lanes_free(struct iface *iface)
 {
-	for (uint32_t w = 0; w < WORKER_MAX; w++) {
+	for (uint32_t w = 0; w < IFACE_LANES_MAX; w++) {
 		free(iface->lanes[w]);
 		iface->lanes[w] = NULL;
 	}
@@ -25,7 +25,7 @@ static void lanes_free(struct iface *iface)
 
 static int lanes_alloc(struct iface *iface, uint32_t n_workers)
 {
-	for (uint32_t w = 0; w < n_workers; w++) {
+	for (uint32_t w = 0; w <= n_workers; w++) {
 		iface->lanes[w] = aligned_alloc(CACHE_LINE, sizeof(struct iface_lane));
 		if (!iface->lanes[w]) {
 			lanes_free(iface);

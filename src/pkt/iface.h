@@ -31,6 +31,8 @@
 #define IFACE_MTU_MAX 65535
 /* Workers in one process. */
 #define WORKER_MAX 16
+/* One lane for each, and one for packets of control's that only try the road: it is in no sum. */
+#define IFACE_LANES_MAX (WORKER_MAX + 1)
 
 struct pkt;
 
@@ -63,13 +65,13 @@ struct iface {
 	uint32_t mtu;     /* bytes behind the Ethernet header and tags, on the way out */
 	const char *kind; /* "vhost-user", "local" */
 	void *l2;         /* by mode: the bridge's own, or the struct iface to leave through: rcu_load() */
-	void (*l2_detach)(struct iface *iface); /* set by whoever set l2; iface_remove() calls it first */
-	struct iface_lane *lanes[WORKER_MAX];   /* n_workers of them are there */
+	void (*l2_detach)(struct iface *iface);    /* set by whoever set l2; iface_remove() calls it first */
+	struct iface_lane *lanes[IFACE_LANES_MAX]; /* n_workers and one of them are there */
 };
 
 struct iface_table;
 
-/* n_workers lanes are made for each interface. Makes local0. NULL when out of memory. */
+/* n_workers lanes and one are made for each interface. Makes local0. NULL when out of memory. */
 struct iface_table *iface_table_create(uint32_t n_workers);
 void iface_table_destroy(struct iface_table *t);
 

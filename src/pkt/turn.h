@@ -4,7 +4,8 @@
  *
  * A port takes packets from turn_pkt() and pieces from segs[n_segs]; when either runs dry it stops receiving until
  * the next turn. Stages push each packet on with turn_push(), turn_drop(), or hand it to interfaces with
- * turn_output_n(); a packet is in an interface's lane at most once.
+ * turn_output_n(); a packet is in an interface's lane at most once. A port that does not send a packet it was handed
+ * says so with turn_tx_drop().
  *
  * Nothing here allocates, logs or asks the kernel.
  */
@@ -13,6 +14,7 @@
 
 #include "pkt/iface.h"
 #include "pkt/pkt.h"
+#include "pkt/watch.h"
 
 #include <string.h>
 
@@ -29,12 +31,14 @@ struct vec {
 
 struct turn {
 	uint64_t now_ns;
-	uint32_t worker; /* which lane of each interface is ours */
+	uint32_t
+		worker; /* which lane of each interface is ours; the number of workers: a trial of control's */
 	uint32_t n_pkts;
 	uint32_t n_segs;
 	uint64_t n_bytes;
-	uint32_t n_out;  /* interfaces with something in their lane */
-	uint32_t n_sent; /* packets handed to ports, a flooded one as often as it was */
+	uint32_t n_out;           /* interfaces with something in their lane */
+	uint32_t n_sent;          /* packets handed to ports, a flooded one as often as it was */
+	struct turn_watch *watch; /* NULL: nobody looks on */
 	struct iface *out[IFACE_MAX];
 	struct vec vecs[STAGE_COUNT];
 	struct pkt_seg segs[TURN_SEGS];
@@ -112,6 +116,21 @@ static inline void turn_drop_n(struct turn *turn, struct pkt *const *pkts, uint3
 		turn_drop(turn, pkts[i], reason);
 }
 
+/* Ports: these do not leave through iface, whose counter it is. The packets may leave through others. */
+static inline void turn_tx_drop(
+	struct turn *turn, struct iface *iface, struct pkt *const *pkts, uint32_t n, enum drop reason)
+{
+	iface_count(&turn_lane(turn, iface)->counters.drops[reason], n);
+	if (unlikely(turn->watch != NULL))
+		turn->watch->ops->tx_drop(turn->watch, iface, pkts, n, reason);
+}
+
+/* Nothing may be learned from these packets, and nothing leaves. */
+static inline bool turn_is_trial(const struct turn *turn)
+{
+	return unlikely(turn->watch != NULL) && turn->watch->trial;
+}
+
 /* Lets the packets leave through iface when STAGE_PORT_OUTPUT runs. */
 static inline void turn_output_n(struct turn *turn, struct pkt *const *pkts, uint32_t n, struct iface *iface)
 {
@@ -132,6 +151,7 @@ static inline void turn_begin(struct turn *turn, uint64_t now_ns)
 	turn->n_bytes = 0;
 	turn->n_out = 0;
 	turn->n_sent = 0;
+	turn->watch = NULL;
 }
 
 #endif

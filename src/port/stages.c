@@ -2,6 +2,8 @@
 /* The two stages at the ends of every road. */
 #include "port/port.h"
 
+#include "wire/ethernet.h"
+
 /* Where everything that comes in here goes; STAGE_DROP: *drop says why nowhere. */
 static enum stage eth_next(const struct iface *rx, enum drop *drop)
 {
@@ -40,6 +42,20 @@ void eth_input(void *subject, struct turn *turn, const struct vec *vec)
 	}
 }
 
+/* What would become of a packet that only tries the road, as far as one can say without the port's buffers. */
+static void try_output(struct turn *turn, struct iface *iface, struct pkt *const *pkts, uint32_t n)
+{
+	const struct port *port = port_of(iface);
+
+	for (uint32_t i = 0; i < n; i++)
+		if (!port->ops->connected(port))
+			turn_tx_drop(turn, iface, &pkts[i], 1, DROP_TX_NO_PEER);
+		else if (ethernet_payload_len(pkts[i]->data, pkts[i]->head_len, pkt_len(pkts[i])) >
+				 iface_mtu(iface) &&
+			 pkts[i]->offload.gso == PKT_GSO_NONE)
+			turn_tx_drop(turn, iface, &pkts[i], 1, DROP_TX_MTU);
+}
+
 void port_output(void *subject, struct turn *turn, const struct vec *vec)
 {
 	for (uint32_t i = 0; i < turn->n_out; i++) {
@@ -48,10 +64,14 @@ void port_output(void *subject, struct turn *turn, const struct vec *vec)
 
 		turn->n_sent += lane->n_out;
 		/* local0 is never up, every other interface is a port's */
-		if (likely(iface_is_up(iface)))
-			port_of(iface)->ops->tx(port_of(iface), turn, lane->out, lane->n_out);
+		if (unlikely(!iface_is_up(iface)))
+			turn_tx_drop(turn, iface, lane->out, lane->n_out, DROP_TX_DOWN);
+		else if (turn_is_trial(turn))
+			try_output(turn, iface, lane->out, lane->n_out);
 		else
-			iface_count(&lane->counters.drops[DROP_TX_DOWN], lane->n_out);
+			port_of(iface)->ops->tx(port_of(iface), turn, lane->out, lane->n_out);
+		if (unlikely(turn->watch != NULL))
+			turn->watch->ops->output(turn->watch, iface, lane->out, lane->n_out);
 		lane->n_out = 0;
 	}
 	turn->n_out = 0;

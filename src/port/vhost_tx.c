@@ -19,6 +19,7 @@
 /* What one call of vhost_tx() works with. */
 struct tx {
 	struct vhost_port *vp;
+	struct turn *turn;
 	struct virtq *vq;
 	struct iface_counters *counters;
 	uint32_t mtu;
@@ -26,9 +27,9 @@ struct tx {
 	uint32_t ahead; /* buffers to take at once: few, after some had to be given back */
 };
 
-static void count_drop(struct tx *tx, enum drop reason, uint32_t n)
+static void drop_n(struct tx *tx, struct pkt *const *pkts, uint32_t n, enum drop reason)
 {
-	iface_count(&tx->counters->drops[reason], n);
+	turn_tx_drop(tx->turn, &tx->vp->port.iface, pkts, n, reason);
 }
 
 /* --- the common case --- */
@@ -214,7 +215,7 @@ static enum drop send_frame(struct tx *tx, const struct frame *f)
 }
 
 /* The rest of a packet whose segment did not fit is useless to the receiver: it is dropped with it. */
-static void send_slow(struct tx *tx, const struct pkt *pkt)
+static void send_slow(struct tx *tx, struct pkt *pkt)
 {
 	struct frame_iter it;
 	struct frame f;
@@ -223,7 +224,7 @@ static void send_slow(struct tx *tx, const struct pkt *pkt)
 	while (drop == DROP_NONE && frame_next(&it, &f))
 		drop = send_frame(tx, &f);
 	if (drop != DROP_NONE)
-		count_drop(tx, drop, 1);
+		drop_n(tx, &pkt, 1, drop);
 }
 
 static void send_all(struct tx *tx, struct pkt *const *pkts, uint32_t n)
@@ -235,8 +236,8 @@ static void send_all(struct tx *tx, struct pkt *const *pkts, uint32_t n)
 
 		done += sent;
 		if (done < n && virtq_available(tx->vq, 1) == 0) {
-			count_drop(
-				tx, tx->vq->error == VIRTQ_OK ? DROP_TX_NO_BUFFER : DROP_TX_BROKEN, n - done);
+			drop_n(tx, pkts + done, n - done,
+				tx->vq->error == VIRTQ_OK ? DROP_TX_NO_BUFFER : DROP_TX_BROKEN);
 			return;
 		}
 		if (done < n && sent == 0) /* the next packet, or its buffer, is not plain */
@@ -253,7 +254,8 @@ static void send_filtered_slow(struct tx *tx, struct pkt *const *pkts, uint32_t 
 	for (uint32_t i = 0; i < n; i++)
 		if (vnet_ctrl_passes(&tx->vp->ctrl, pkts[i]->data, pkts[i]->head_len))
 			passed[n_passed++] = pkts[i];
-	count_drop(tx, DROP_TX_FILTERED, n - n_passed);
+		else
+			drop_n(tx, &pkts[i], 1, DROP_TX_FILTERED);
 	send_all(tx, passed, n_passed);
 }
 
@@ -275,14 +277,14 @@ static void send_on(void *arg, uint32_t pair, struct pkt *const *pkts, uint32_t 
 	bool call;
 
 	if (unlikely(!ring)) {
-		count_drop(tx, DROP_TX_NO_PEER, n);
+		drop_n(tx, pkts, n, DROP_TX_NO_PEER);
 		return;
 	}
 	tx->vq = &ring->vq;
 	vhost_port_tx_lock(vp, pair);
 	if (unlikely(!(vhost_port_tx_pairs(vp) & 1u << pair))) { /* the driver has just given it up */
 		vhost_port_tx_unlock(vp, pair);
-		count_drop(tx, DROP_TX_NO_PEER, n);
+		drop_n(tx, pkts, n, DROP_TX_NO_PEER);
 		return;
 	}
 	tx->begun = vp->caps & FRAME_CAP_CSUM; /* the driver may change its mind, under the lock */
@@ -302,13 +304,14 @@ void vhost_tx(struct port *port, struct turn *turn, struct pkt *const *pkts, uin
 	uint32_t pairs = vhost_port_tx_pairs(vp);
 	struct tx tx = {
 		.vp = vp,
+		.turn = turn,
 		.counters = &turn_lane(turn, &port->iface)->counters,
 		.mtu = vhost_port_mtu(vp),
 		.ahead = TX_BURST,
 	};
 
 	if (unlikely(pairs == 0))
-		count_drop(&tx, DROP_TX_NO_PEER, n);
+		drop_n(&tx, pkts, n, DROP_TX_NO_PEER);
 	else if (likely((pairs & (pairs - 1)) == 0))
 		send_on(&tx, (uint32_t)__builtin_ctz(pairs), pkts, n);
 	else

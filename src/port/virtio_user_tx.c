@@ -20,15 +20,16 @@
 /* What one call of virtio_user_tx() works with. */
 struct tx {
 	struct virtio_user_port *vu;
+	struct turn *turn;
 	struct virtio_user_life *life;
 	struct driverq *q;
 	struct iface_counters *counters;
 	uint32_t mtu;
 };
 
-static void count_drop(struct tx *tx, enum drop reason, uint32_t n)
+static void drop_n(struct tx *tx, struct pkt *const *pkts, uint32_t n, enum drop reason)
 {
-	iface_count(&tx->counters->drops[reason], n);
+	turn_tx_drop(tx->turn, &tx->vu->port.iface, pkts, n, reason);
 }
 
 static void count_sent(struct tx *tx, uint32_t bytes, uint32_t copied)
@@ -78,7 +79,7 @@ static enum drop send_frame(struct tx *tx, const struct frame *f)
 }
 
 /* The rest of a packet whose segment did not fit is useless to the receiver: it is dropped with it. */
-static void send_slow(struct tx *tx, const struct pkt *pkt)
+static void send_slow(struct tx *tx, struct pkt *pkt)
 {
 	struct frame_iter it;
 	struct frame f;
@@ -87,14 +88,14 @@ static void send_slow(struct tx *tx, const struct pkt *pkt)
 	while (drop == DROP_NONE && frame_next(&it, &f))
 		drop = send_frame(tx, &f);
 	if (drop != DROP_NONE)
-		count_drop(tx, drop, 1);
+		drop_n(tx, &pkt, 1, drop);
 }
 
 static void send_all(struct tx *tx, struct pkt *const *pkts, uint32_t n)
 {
 	for (uint32_t i = 0; i < n; i++) {
 		if (unlikely(driverq_room(tx->q) == 0)) {
-			count_drop(tx, no_room(tx), n - i);
+			drop_n(tx, pkts + i, n - i, no_room(tx));
 			return;
 		}
 		if (is_plain(tx, pkts[i]))
@@ -149,13 +150,14 @@ void virtio_user_tx(struct port *port, struct turn *turn, struct pkt *const *pkt
 	struct virtio_user_port *vu = CONTAINER_OF(port, struct virtio_user_port, port);
 	struct tx tx = {
 		.vu = vu,
+		.turn = turn,
 		.life = rcu_load(vu->life),
 		.counters = &turn_lane(turn, &port->iface)->counters,
 		.mtu = iface_mtu(&port->iface),
 	};
 
 	if (unlikely(!tx.life))
-		count_drop(&tx, DROP_TX_NO_PEER, n);
+		drop_n(&tx, pkts, n, DROP_TX_NO_PEER);
 	else if (likely(tx.life->n_rings == 2))
 		send_on(&tx, 0, pkts, n);
 	else

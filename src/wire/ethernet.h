@@ -119,6 +119,15 @@ static inline uint32_t ethernet_payload(const uint8_t *frame, uint32_t len, uint
 	return 0;
 }
 
+/* Of a frame of len bytes, of which head_len are there: what an MTU counts. */
+static inline uint32_t ethernet_payload_len(const uint8_t *frame, uint32_t head_len, uint32_t len)
+{
+	uint16_t type;
+	uint32_t at = ethernet_payload(frame, head_len, &type);
+
+	return at ? len - at : 0;
+}
+
 static inline const char *mac_format(char text[MAC_TEXT_SIZE], uint64_t mac)
 {
 	uint8_t b[MAC_LEN];

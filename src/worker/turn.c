@@ -2,6 +2,7 @@
 #include "worker/turn.h"
 
 #include "bridge/xconnect.h"
+#include "os/rcu.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -69,7 +70,7 @@ static uint64_t count_stage(struct stage_counters *c, uint64_t packets, uint64_t
 	return now;
 }
 
-static uint64_t run_stages(struct turn_runner *r, uint64_t since)
+static inline uint64_t run_stages(struct turn_runner *r, uint64_t since, bool watched)
 {
 	struct turn *turn = r->turn;
 
@@ -81,10 +82,19 @@ static uint64_t run_stages(struct turn_runner *r, uint64_t since)
 			n = turn->n_out;
 		if (n == 0)
 			continue;
+		if (watched)
+			turn->watch->ops->stage(turn->watch, turn, s, vec);
 		stages[s](r->bridges, turn, vec);
 		since = count_stage(&r->counters.stages[s], s == STAGE_PORT_OUTPUT ? turn->n_sent : n, since);
 		vec->n = 0;
 	}
+	return since;
+}
+
+static __attribute__((noinline)) uint64_t run_stages_watched(struct turn_runner *r, uint64_t since)
+{
+	since = run_stages(r, since, true);
+	r->turn->watch->ops->end(r->turn->watch, r->turn);
 	return since;
 }
 
@@ -136,7 +146,8 @@ uint32_t turn_run(struct turn_runner *r, const struct rx_list *list, uint64_t no
 		return 0;
 	iface_count(&r->counters.busy_turns, 1);
 	since = count_stage(&r->counters.input, taken, since);
-	since = run_stages(r, since);
+	r->turn->watch = rcu_load(r->watch);
+	since = likely(r->turn->watch == NULL) ? run_stages(r, since, false) : run_stages_watched(r, since);
 	give_back(list, &received);
 	iface_count(&r->counters.input.clocks, clocks() - since);
 	return taken;

@@ -43,6 +43,7 @@ struct turn_runner {
 	struct bridges *bridges;
 	uint32_t first; /* the queue to begin with: where the turn before ran out of room, or the next one */
 	struct turn_counters counters;
+	struct turn_watch *watch; /* rcu_load(); NULL: nobody looks on */
 };
 
 /* 0 or -ENOMEM. */
