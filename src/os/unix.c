@@ -5,6 +5,8 @@
 #include "os/foreign.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -73,7 +75,20 @@ static int remove_stale(const char *path)
 	return unlink(path) < 0 ? -errno : 0;
 }
 
+/* The group first: with the old one nobody shall have the new mode. */
+static int set_access(const char *path, mode_t mode, const gid_t *group)
+{
+	if (group && chown(path, (uid_t)-1, *group) < 0)
+		return -errno;
+	return chmod(path, mode) < 0 ? -errno : 0;
+}
+
 int unix_listen(const char *path, mode_t mode, int backlog)
+{
+	return unix_listen_for(path, mode, NULL, backlog);
+}
+
+int unix_listen_for(const char *path, mode_t mode, const gid_t *group, int backlog)
 {
 	struct sockaddr_un addr;
 	int err = unix_address(path, &addr);
@@ -92,10 +107,11 @@ int unix_listen(const char *path, mode_t mode, int backlog)
 		err = -errno;
 		goto close_fd;
 	}
-	if (chmod(path, mode) < 0 || listen(fd, backlog) < 0) {
+	err = set_access(path, mode, group);
+	if (err == 0 && listen(fd, backlog) < 0)
 		err = -errno;
+	if (err)
 		goto unlink_path;
-	}
 	return fd;
 unlink_path:
 	unlink(path);
@@ -109,6 +125,53 @@ int unix_accept(int listen_fd)
 	int fd = accept4(listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 	return fd < 0 ? -errno : fd;
+}
+
+static int option_of(int fd, int option, int *value)
+{
+	socklen_t len = sizeof(*value);
+
+	return getsockopt(fd, SOL_SOCKET, option, value, &len) < 0 ? -errno : 0;
+}
+
+static bool has_peer(int fd)
+{
+	struct sockaddr_un addr;
+	socklen_t len = sizeof(addr);
+
+	return getpeername(fd, (struct sockaddr *)&addr, &len) == 0;
+}
+
+int unix_adopt(int fd, bool *listens)
+{
+	int domain, type, accepts, flags, err = option_of(fd, SO_DOMAIN, &domain);
+
+	if (err == 0)
+		err = option_of(fd, SO_TYPE, &type);
+	if (err == 0 && (domain != AF_UNIX || type != SOCK_STREAM))
+		err = -EPROTOTYPE;
+	if (err == 0)
+		err = option_of(fd, SO_ACCEPTCONN, &accepts);
+	if (err == 0 && !accepts && !has_peer(fd))
+		err = -ENOTCONN;
+	if (err)
+		return err;
+	flags = fcntl(fd, F_GETFL);
+	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 || fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
+		return -errno;
+	*listens = accepts;
+	return 0;
+}
+
+void unix_own_path(int fd, char *buf)
+{
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	socklen_t len = sizeof(addr);
+
+	if (getsockname(fd, (struct sockaddr *)&addr, &len) < 0 ||
+		len <= offsetof(struct sockaddr_un, sun_path))
+		addr.sun_path[0] = '\0';
+	snprintf(buf, UNIX_PATH_MAX + 1, "%.*s", UNIX_PATH_MAX, addr.sun_path);
 }
 
 void unix_cargo_close(struct unix_cargo *cargo)

@@ -24,10 +24,21 @@
  * A file that is no socket is never removed: -EEXIST. mode is the file's mode. Returns the fd or -errno.
  */
 int unix_listen(const char *path, mode_t mode, int backlog);
+/* The same, and the file belongs to that group unless group is NULL. Nobody can connect before mode and group are set. */
+int unix_listen_for(const char *path, mode_t mode, const gid_t *group, int backlog);
 /* Connects without ever blocking: -EAGAIN when the peer's backlog is full. Returns the fd or -errno. */
 int unix_connect(const char *path);
 /* Returns the connection or -errno; -EAGAIN when there is none. */
 int unix_accept(int listen_fd);
+
+/*
+ * Makes a socket that somebody else has opened one of ours: non-blocking, close-on-exec; tells whether it listens.
+ * 0, -EBADF, -ENOTSOCK, -EPROTOTYPE when it is no unix stream socket, or -ENOTCONN when it neither listens nor has a
+ * peer.
+ */
+int unix_adopt(int fd, bool *listens);
+/* The path a socket is bound to, "" if it has none. buf has room for UNIX_PATH_MAX + 1 bytes. */
+void unix_own_path(int fd, char *buf);
 
 struct unix_cargo {
 	int fds[UNIX_MAX_FDS];

@@ -252,7 +252,52 @@ TEST(what_a_user_can_mend_is_explained)
 	assert_string_equal(buf, "/a: no ");
 }
 
-TESTS(cmocka_unit_test(who_connects_is_accepted),
+TEST(a_socket_file_gets_its_group_before_anybody_can_connect)
+{
+	gid_t groups[64], group;
+	int n = getgroups(64, groups), listener;
+	struct stat st;
+	struct bed bed;
+
+	group = geteuid() == 0 ? 12345 : n > 0 ? groups[n - 1] : getegid();
+	bed_open(&bed);
+	listener = unix_listen_for(bed.path, 0660, &group, 1);
+	assert_true(listener >= 0);
+	assert_int_equal(stat(bed.path, &st), 0);
+	assert_int_equal(st.st_gid, group);
+	assert_int_equal(st.st_mode & 0777, 0660);
+	close(listener);
+	bed_close(&bed);
+}
+
+TEST(sockets_of_others_become_ours_when_they_are_of_the_right_kind)
+{
+	char path[UNIX_PATH_MAX + 1];
+	int listener, pair[2];
+	bool listens;
+	struct bed bed;
+
+	bed_open(&bed);
+	listener = unix_listen(bed.path, 0600, 1);
+	assert_int_equal(fcntl(listener, F_SETFL, 0), 0);
+	assert_int_equal(unix_adopt(listener, &listens), 0);
+	assert_true(listens && is_ours(listener));
+	unix_own_path(listener, path);
+	assert_string_equal(path, bed.path);
+	close(listener);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	assert_int_equal(unix_adopt(pair[0], &listens), 0);
+	assert_true(!listens && is_ours(pair[0]));
+	unix_own_path(pair[0], path);
+	assert_string_equal(path, "");
+	close(pair[0]);
+	close(pair[1]);
+	bed_close(&bed);
+}
+
+TESTS(cmocka_unit_test(a_socket_file_gets_its_group_before_anybody_can_connect),
+	cmocka_unit_test(sockets_of_others_become_ours_when_they_are_of_the_right_kind),
+	cmocka_unit_test(who_connects_is_accepted),
 	cmocka_unit_test(a_stale_socket_file_is_replaced_and_a_live_one_is_not),
 	cmocka_unit_test(a_file_that_is_no_socket_is_left_alone),
 	cmocka_unit_test(a_link_to_somewhere_else_is_left_alone),

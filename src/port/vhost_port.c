@@ -170,6 +170,14 @@ static void vhost_connected(void *device, bool connected)
 	__atomic_store_n(&vp->peer_mtu, UINT32_MAX, __ATOMIC_RELAXED);
 }
 
+static void vhost_over(void *device)
+{
+	struct vhost_port *vp = device;
+
+	if (vp->over)
+		vp->over(vp->over_arg);
+}
+
 /* --- what a network device is told and asked --- */
 
 /* The guest was moved here: the worker that polls queue 0 lets one frame come from it. */
@@ -245,6 +253,7 @@ static const struct vhost_device device_ops = {
 	.quiesce = vhost_quiesce,
 	.set_features = vhost_set_features,
 	.connected = vhost_connected,
+	.over = vhost_over,
 	.get_config = vhost_get_config,
 	.message = vhost_message,
 	.kick = vhost_kick,
@@ -341,6 +350,19 @@ struct vhost_backend_config vhost_port_backend(struct vhost_port *vp)
 	};
 }
 
+static void socket_of(struct vhost_backend_config *backend, const struct vhost_port_config *config)
+{
+	backend->path = config->path;
+	backend->fd = config->fd;
+	backend->server = config->server;
+	backend->mode = config->mode;
+	backend->group = config->group;
+	backend->reconnect_ns = config->reconnect_ns;
+	backend->max_ring_size = config->max_ring_size;
+	backend->max_mem_slots = config->max_mem_slots;
+	backend->mem_filter = config->mem_filter;
+}
+
 int vhost_port_create(struct ports *ports, const struct vhost_port_config *config, struct vhost_port **out)
 {
 	struct vhost_port *vp = vhost_port_alloc(config->feature_mask);
@@ -350,6 +372,8 @@ int vhost_port_create(struct ports *ports, const struct vhost_port_config *confi
 	if (!vp)
 		return -ENOMEM;
 	vp->in_band = config->in_band;
+	vp->over = config->over;
+	vp->over_arg = config->over_arg;
 	port_pick_name(ports, &vp->port, "VirtualEthernet0/0", config->instance);
 	port_pick_mac(ports, &vp->port, config->mac);
 	err = port_add(ports, &vp->port);
@@ -358,9 +382,7 @@ int vhost_port_create(struct ports *ports, const struct vhost_port_config *confi
 		return err;
 	}
 	backend = vhost_port_backend(vp);
-	backend.path = config->path;
-	backend.server = config->server;
-	backend.mode = config->mode;
+	socket_of(&backend, config);
 	err = vhost_backend_create(&vp->backend, ports->config.loop, &backend);
 	if (err) {
 		port_remove(&vp->port);

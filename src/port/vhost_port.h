@@ -37,6 +37,8 @@ struct vhost_port {
 	struct port port;
 	struct vhost_backend *backend;
 	uint64_t feature_mask;
+	void (*over)(void *arg); /* see struct vhost_port_config */
+	void *over_arg;
 	bool in_band; /* kicks and calls may be messages: simulated time needs that, and each kick waits for its answer */
 	/* What the guest negotiated; constant while a ring is published. */
 	uint16_t hdr_len;
@@ -65,6 +67,15 @@ struct vhost_port_config {
 	bool in_band;
 	const uint8_t *mac; /* NULL: one is made up */
 	int32_t instance;   /* -1: the lowest free one */
+	/* As in struct vhost_backend_config; zeros are the usual. */
+	int fd; /* when path is NULL */
+	const gid_t *group;
+	uint64_t reconnect_ns;
+	uint32_t max_ring_size, max_mem_slots;
+	const struct mem_filter *mem_filter;
+	/* The one connection that the port was given has ended: from the loop, the port may be deleted here. */
+	void (*over)(void *arg);
+	void *over_arg;
 };
 
 /* 0 or -errno; with server the path is taken already when this returns (unix_explain()). */

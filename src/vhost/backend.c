@@ -128,6 +128,15 @@ static void on_crowded(void *arg)
 		"%s: another front-end waits at %s until the first one has left", b->name, b->link.path);
 }
 
+static void on_over(void *arg)
+{
+	struct vhost_backend *b = arg;
+
+	b->over = true;
+	if (b->ops->over)
+		b->ops->over(b->device);
+}
+
 /* What a device offers it must be able to answer. */
 static void check_config(const struct vhost_backend_config *config)
 {
@@ -135,6 +144,8 @@ static void check_config(const struct vhost_backend_config *config)
 	uint64_t offered = config->protocol_features;
 
 	ASSERT(config->n_rings <= VHOST_MAX_RINGS);
+	ASSERT(config->max_ring_size <= VIRTQ_MAX_SIZE);
+	ASSERT(config->max_mem_slots <= GMEM_MAX_REGIONS);
 	ASSERT(config->config_size <= VHOST_USER_CONFIG_MAX);
 	ASSERT(!(offered & ~vhost_protocol_features_by(VHOST_BY_DEVICE)));
 	ASSERT(!(offered & BIT(VHOST_USER_PROTOCOL_F_CONFIG)) || ops->get_config);
@@ -145,7 +156,7 @@ static void check_config(const struct vhost_backend_config *config)
 }
 
 static const struct link_events link_events = {
-	.opened = on_opened, .failed = on_failed, .crowded = on_crowded};
+	.opened = on_opened, .failed = on_failed, .crowded = on_crowded, .over = on_over};
 
 struct vhost_backend *backend_alloc(struct loop *loop, const struct vhost_backend_config *config)
 {
@@ -171,6 +182,9 @@ struct vhost_backend *backend_alloc(struct loop *loop, const struct vhost_backen
 	b->config_optional = config->config_optional;
 	b->n_rings = config->n_rings;
 	b->queue_num = config->queue_num;
+	b->max_ring_size = config->max_ring_size ? config->max_ring_size : VIRTQ_MAX_SIZE;
+	b->max_mem_slots = config->max_mem_slots ? config->max_mem_slots : GMEM_MAX_REGIONS;
+	b->mem_filter = config->mem_filter;
 	for (uint32_t i = 0; i < b->n_rings; i++)
 		ring_init(&b->rings[i], i);
 	conn_init(&b->conn, loop, &conn_events, b);
@@ -192,7 +206,12 @@ int vhost_backend_create(
 
 	if (!b)
 		return -ENOMEM;
-	err = link_start(&b->link, config->path, config->server, config->mode);
+	err = link_start(&b->link, &(struct link_config){.path = config->path,
+					   .fd = config->fd,
+					   .server = config->server,
+					   .mode = config->mode,
+					   .group = config->group,
+					   .reconnect_ns = config->reconnect_ns});
 	if (err) {
 		backend_free(b);
 		return err;
@@ -256,6 +275,7 @@ void vhost_backend_status(const struct vhost_backend *b, struct vhost_backend_st
 		.path = b->link.path,
 		.server = b->link.server,
 		.connected = b->connected,
+		.over = b->over,
 		.error = b->error,
 		.features_offered = b->features_offered,
 		.features = b->features,
@@ -265,6 +285,7 @@ void vhost_backend_status(const struct vhost_backend *b, struct vhost_backend_st
 		.mem = b->mem,
 		.logging = (b->features & BIT(VHOST_F_LOG_ALL)) && b->log.log.bits,
 		.n_rings = b->n_rings,
+		.max_mem_slots = b->max_mem_slots,
 		.connections = b->connections,
 		.protocol_errors = b->protocol_errors,
 		.messages = b->messages,

@@ -29,6 +29,7 @@
 #include "os/parcel.h"
 #include "os/unix.h"
 #include "virtio/gmem.h"
+#include "vhost/mem_filter.h"
 #include "vhost/protocol_feature.h"
 #include "virtio/virtq.h"
 
@@ -66,6 +67,11 @@ struct vhost_device {
 	void (*set_features)(void *device, uint64_t features);
 	/* A front-end is there, or has gone (rings are unpublished already). May be NULL. */
 	void (*connected)(void *device, bool connected);
+	/*
+	 * The connection that the back-end was given has ended and none comes after it. From the loop, with nothing of the
+	 * back-end on the stack: it may be destroyed here. May be NULL.
+	 */
+	void (*over)(void *device);
 
 	/*
 	 * All below may be NULL; then no protocol feature may be offered that leads there. 0 or -errno: the message is
@@ -91,23 +97,33 @@ struct vhost_device {
 };
 
 struct vhost_backend_config {
-	const char *path;  /* copied */
-	bool server;       /* listen at path; otherwise connect to it, again and again until it works */
-	mode_t mode;       /* of the socket file, server only */
-	uint64_t features; /* offered device features; 26 and 30 are added by the engine */
+	const char *path; /* copied; NULL: fd */
+	bool server;      /* listen at path; otherwise connect to it, again and again until it works */
+	mode_t mode;      /* of the socket file, server only */
+	/* With path NULL: a unix socket that listens, or the one connection there will be (ops->over). */
+	int fd;
+	const gid_t *group;         /* of the socket file; NULL: the one it gets by itself */
+	uint64_t reconnect_ns;      /* a client's patience between attempts; 0: 100 ms, growing to 1 s */
+	uint64_t features;          /* offered device features; 26 and 30 are added by the engine */
 	uint64_t protocol_features; /* of those that are up to the device; the engine adds its own */
 	uint32_t config_size;       /* of the configuration space; 0: there is none */
 	bool config_optional;       /* a front-end may have one of its own */
 	uint32_t n_rings;           /* at most VHOST_MAX_RINGS */
-	uint32_t queue_num;         /* answer to GET_QUEUE_NUM; for a network device pairs of rings */
-	const char *name;           /* for log lines, copied */
+	uint32_t max_ring_size;     /* entries of a ring; 0: VIRTQ_MAX_SIZE */
+	uint32_t max_mem_slots;     /* memory regions at a time; 0: GMEM_MAX_REGIONS */
+	const struct mem_filter *mem_filter; /* NULL: all memory is welcome; it outlives the back-end */
+	uint32_t queue_num; /* answer to GET_QUEUE_NUM; for a network device pairs of rings */
+	const char *name;   /* for log lines, copied */
 	const struct vhost_device *ops;
 	void *device;
 };
 
 struct vhost_backend;
 
-/* 0 or -errno; for a server the path is taken now (see unix_explain() for what may go wrong). */
+/*
+ * 0 or -errno; for a server the path is taken now (see unix_explain() for what may go wrong). An fd is taken over, but on
+ * error (unix_adopt() tells what may be wrong with it).
+ */
 int vhost_backend_create(
 	struct vhost_backend **out, struct loop *loop, const struct vhost_backend_config *config);
 /* Ends the connection, if any, and removes a server's socket file. */
@@ -148,6 +164,7 @@ struct vhost_backend_status {
 	const char *path;
 	bool server;
 	bool connected;
+	bool over; /* the one connection it was given has ended */
 	int error; /* of the last attempt to listen or connect, or why the connection ended; 0 none, else -errno */
 	char why[160]; /* the same as a sentence, empty when there is nothing to say */
 	uint64_t features_offered, features;
@@ -156,6 +173,7 @@ struct vhost_backend_status {
 	const struct gmem *mem; /* NULL: no table yet */
 	bool logging;
 	uint32_t n_rings;
+	uint32_t max_mem_slots;
 	uint64_t connections; /* ever */
 	uint64_t protocol_errors;
 	uint64_t messages;

@@ -94,6 +94,9 @@ struct vhost_backend {
 	uint32_t config_size;
 	bool config_optional;
 	uint32_t n_rings, queue_num;
+	uint32_t max_ring_size, max_mem_slots;
+	const struct mem_filter *mem_filter;
+	bool over;
 
 	/* negotiated with the front-end of now */
 	bool connected;
@@ -174,6 +177,10 @@ void request_repeat(struct vhost_backend *b);
 
 void log_use(struct log_map *log, const struct shared_map *map);
 void log_unmap(struct log_map *log);
+
+/* 0, or -errno and m->why: so many regions are too many, or this file's memory is not welcome. */
+int memory_check_slots(const struct vhost_backend *b, struct message *m, uint32_t n);
+int memory_check_object(const struct vhost_backend *b, struct message *m, int fd);
 
 void rings_enable(struct vhost_backend *b, bool enabled);
 

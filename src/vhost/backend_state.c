@@ -162,6 +162,17 @@ static json_t *memory_save(const struct gmem *mem, struct parcel *parcel)
 	return regions;
 }
 
+/* The lists and limits of now hold for what was shared before. */
+static int check_memory(
+	const struct vhost_backend *b, const struct gmem_spec *specs, uint32_t n, struct message *m)
+{
+	int err = memory_check_slots(b, m, n);
+
+	for (uint32_t i = 0; i < n && err == 0; i++)
+		err = memory_check_object(b, m, specs[i].fd);
+	return err;
+}
+
 static int memory_restore(
 	struct vhost_backend *b, const json_t *regions, struct parcel *parcel, struct message *m)
 {
@@ -182,7 +193,9 @@ static int memory_restore(
 			.fd = parcel_take(parcel, json_object_get(o, "file")),
 		};
 	}
-	err = gmem_create(&b->mem, specs, n, m->why, sizeof(m->why));
+	err = check_memory(b, specs, n, m);
+	if (err == 0)
+		err = gmem_create(&b->mem, specs, n, m->why, sizeof(m->why));
 	while (n-- > 0)
 		if (specs[n].fd >= 0)
 			foreign_close(specs[n].fd);
@@ -367,6 +380,9 @@ json_t *vhost_backend_save(struct vhost_backend *b, struct parcel *parcel)
 		o, json_pack("{s:I, s:I, s:I, s:I}", "connections", (json_int_t)b->connections,
 			   "protocol-errors", (json_int_t)b->protocol_errors, "messages",
 			   (json_int_t)b->messages, "rings-broken", (json_int_t)b->rings_broken));
+	json_object_update_new(
+		o, json_pack("{s:b, s:b, s:I}", "given", (int)b->link.given, "once", (int)b->link.once,
+			   "reconnect-ns", (json_int_t)b->link.reconnect_ns));
 	if (b->connected)
 		json_object_set_new(o, "front-end", front_end_save(b, runs, parcel));
 	return o;
@@ -389,6 +405,9 @@ static int listener_restore(struct vhost_backend *b, const json_t *o, struct par
 		.dev = (dev_t)parcel_u64(o, "device", 0),
 		.ino = (ino_t)parcel_u64(o, "inode", 0),
 		.next_ns = parcel_u64(o, "next-ns", 0),
+		.reconnect_ns = parcel_u64(o, "reconnect-ns", 0),
+		.given = parcel_bool(o, "given", false),
+		.once = parcel_bool(o, "once", false),
 		.busy = json_object_get(o, "front-end"),
 	};
 

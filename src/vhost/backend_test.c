@@ -8,6 +8,7 @@
 #include "vhost/fake_front.h"
 
 #include <errno.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define BIT30 (1ull << VHOST_USER_F_PROTOCOL_FEATURES)
@@ -292,7 +293,29 @@ TEST(status_tells_what_is_there)
 	bed_close(&bed);
 }
 
-TESTS(cmocka_unit_test(qemu_is_served_in_its_order), cmocka_unit_test(uml_is_served_in_its_order),
+TEST(a_connection_that_was_given_is_served_until_it_ends)
+{
+	struct fake_device device;
+	struct fake_front front;
+	int pair[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	fake_device_open_with(&device, 4, &(struct vhost_backend_config){.fd = pair[0]});
+	fake_front_attach(&front, device.loop, pair[1]);
+	fake_negotiate(&front, FAKE_FEATURES | BIT30, PROTO);
+	fake_ring_start(&front, 0, 0, -1);
+	assert_non_null(device.rings[0]);
+	assert_false(fake_device_status(&device).over);
+	fake_front_close(&front);
+	assert_int_equal(device.over, 1);
+	assert_true(fake_device_status(&device).over);
+	fake_turns(device.loop);
+	assert_int_equal(device.over, 1);
+	fake_device_close(&device);
+}
+
+TESTS(cmocka_unit_test(a_connection_that_was_given_is_served_until_it_ends),
+	cmocka_unit_test(qemu_is_served_in_its_order), cmocka_unit_test(uml_is_served_in_its_order),
 	cmocka_unit_test(virtio_user_is_served_in_its_order),
 	cmocka_unit_test(a_front_end_of_old_that_knows_no_protocol_features_is_served),
 	cmocka_unit_test(the_next_front_end_starts_from_nothing),

@@ -121,6 +121,14 @@ static void on_reset(void *device)
 	d->resets++;
 }
 
+static void on_over(void *device)
+{
+	struct fake_device *d = device;
+
+	assert_false(d->connected);
+	d->over++;
+}
+
 static int on_save(void *device, void **blob, size_t *len)
 {
 	struct fake_device *d = device;
@@ -152,6 +160,7 @@ static const struct vhost_device ops = {
 	.quiesce = on_quiesce,
 	.set_features = on_set_features,
 	.connected = on_connected,
+	.over = on_over,
 	.get_config = on_get_config,
 	.set_config = on_set_config,
 	.message = on_device_message,
@@ -178,18 +187,36 @@ static struct vhost_backend_config make_config(struct fake_device *d, bool confi
 	};
 }
 
-static void open_as(struct fake_device *d, uint32_t n_rings, bool server, bool config_optional)
+static struct vhost_backend_config begin(struct fake_device *d, uint32_t n_rings, bool config_optional)
 {
-	struct vhost_backend_config config;
-
 	log_set_level(LOG_LEVEL_ERROR);
 	signal(SIGPIPE, SIG_IGN);
 	*d = (struct fake_device){.dir = "/tmp/ginnel-test.XXXXXX", .message_fd = -1, .n_rings = n_rings};
 	assert_non_null(mkdtemp(d->dir));
 	snprintf(d->path, sizeof(d->path), "%s/socket", d->dir);
-	config = make_config(d, config_optional);
-	config.server = server;
 	assert_int_equal(loop_create(&d->loop), 0);
+	return make_config(d, config_optional);
+}
+
+static void open_as(struct fake_device *d, uint32_t n_rings, bool server, bool config_optional)
+{
+	struct vhost_backend_config config = begin(d, n_rings, config_optional);
+
+	config.server = server;
+	assert_int_equal(vhost_backend_create(&d->backend, d->loop, &config), 0);
+}
+
+void fake_device_open_with(struct fake_device *d, uint32_t n_rings, const struct vhost_backend_config *with)
+{
+	struct vhost_backend_config config = begin(d, n_rings, false);
+
+	config.server = true;
+	if (with->fd > 0)
+		config.path = NULL;
+	config.fd = with->fd;
+	config.max_ring_size = with->max_ring_size;
+	config.max_mem_slots = with->max_mem_slots;
+	config.mem_filter = with->mem_filter;
 	assert_int_equal(vhost_backend_create(&d->backend, d->loop, &config), 0);
 }
 

@@ -37,6 +37,7 @@ struct fake_device {
 	int message_fd; /* what it brought; ours */
 	uint32_t kicks[VHOST_MAX_RINGS];
 	uint32_t resets;
+	uint32_t over;  /* how often its only connection ended */
 	uint8_t *state; /* saved and loaded */
 	size_t state_len;
 	int answer; /* of all of these: 0, or -errno to refuse */
@@ -44,6 +45,8 @@ struct fake_device {
 
 /* With its own loop; a server, with n_rings rings, listening at d->path. */
 void fake_device_open(struct fake_device *d, uint32_t n_rings);
+/* The same with the limits, the filter and, unless that is 0, the socket of this configuration. */
+void fake_device_open_with(struct fake_device *d, uint32_t n_rings, const struct vhost_backend_config *with);
 /* A client of d->path. */
 void fake_device_open_client(struct fake_device *d, uint32_t n_rings);
 /* What d saves, as it arrives at another process. From here on d must be left alone, or resumed. */

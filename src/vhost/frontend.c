@@ -189,7 +189,8 @@ int vhost_frontend_create(
 		err = -ENOMEM;
 		goto free_frontend;
 	}
-	err = link_start(&f->link, config->path, config->server, config->mode);
+	err = link_start(&f->link,
+		&(struct link_config){.path = config->path, .server = config->server, .mode = config->mode});
 	if (err)
 		goto free_name;
 	f->link.retry_min_ns = f->link.retry_ns = f->retry_ns;

@@ -7,6 +7,7 @@
 #include "os/unix.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -56,9 +57,16 @@ static void on_timer(void *arg)
 {
 	struct link *l = arg;
 
+	int fd = l->first;
+
 	if (l->busy)
 		return;
-	if (l->server)
+	l->first = -1;
+	if (fd >= 0)
+		link_opened(l, fd);
+	else if (l->once)
+		l->events->over(l->arg);
+	else if (l->server)
 		accept_next(l);
 	else
 		connect_next(l);
@@ -77,7 +85,9 @@ static void on_listener(void *arg, uint32_t events)
 void link_next(struct link *l, uint64_t pause_ns)
 {
 	l->busy = false;
-	if (!l->server && pause_ns < l->retry_min_ns)
+	if (l->once)
+		pause_ns = 0;
+	else if (!l->server && pause_ns < l->retry_min_ns)
 		pause_ns = l->retry_min_ns;
 	/*
 	 * From the timer, because we are called from inside the old connection's handler. A server looks at
@@ -87,10 +97,10 @@ void link_next(struct link *l, uint64_t pause_ns)
 	loop_timer_set(l->loop, &l->timer, l->next_ns);
 }
 
-static int listen_at(struct link *l, mode_t mode)
+static int listen_at(struct link *l, const struct link_config *config)
 {
 	struct stat st;
-	int err, fd = unix_listen(l->path, mode, LINK_BACKLOG);
+	int err, fd = unix_listen_for(l->path, config->mode, config->group, LINK_BACKLOG);
 
 	if (fd < 0)
 		return fd;
@@ -111,28 +121,68 @@ close_fd:
 	return err;
 }
 
-static int link_init(struct link *l, const char *path, bool server)
+static int link_init(struct link *l, const char *path, bool server, uint64_t reconnect_ns)
 {
 	loop_watch_init(&l->watch, on_listener, l);
 	loop_timer_init(&l->timer, on_timer, l);
-	l->retry_min_ns = LINK_RETRY_MIN_NS;
-	l->retry_max_ns = LINK_RETRY_MAX_NS;
+	l->reconnect_ns = reconnect_ns;
+	l->retry_min_ns = reconnect_ns > 0 ? reconnect_ns : LINK_RETRY_MIN_NS;
+	l->retry_max_ns = reconnect_ns > 0 ? reconnect_ns : LINK_RETRY_MAX_NS;
 	l->retry_ns = l->retry_min_ns;
 	l->next_ns = 0;
 	l->server = server;
+	l->given = false;
+	l->once = false;
 	l->busy = false;
+	l->first = -1;
 	l->path = strdup(path);
 	return l->path ? 0 : -ENOMEM;
 }
 
-int link_start(struct link *l, const char *path, bool server, mode_t mode)
+/* For people: the socket's own path, or its number. */
+static void describe(int fd, char *buf)
 {
-	int err = link_init(l, path, server);
+	unix_own_path(fd, buf);
+	if (!buf[0])
+		snprintf(buf, UNIX_PATH_MAX + 1, "descriptor %d", fd);
+}
+
+static int start_given(struct link *l, const struct link_config *config)
+{
+	char path[UNIX_PATH_MAX + 1];
+	bool listens;
+	int err = unix_adopt(config->fd, &listens);
 
 	if (err)
 		return err;
-	if (server)
-		err = listen_at(l, mode);
+	describe(config->fd, path);
+	err = link_init(l, path, listens, 0);
+	if (err)
+		return err;
+	l->given = true;
+	l->once = !listens;
+	if (listens) {
+		err = loop_watch_add(l->loop, &l->watch, config->fd, EPOLLIN | EPOLLET);
+	} else {
+		l->first = config->fd;
+		loop_timer_set(l->loop, &l->timer, loop_now(l->loop));
+	}
+	if (err)
+		free(l->path);
+	return err;
+}
+
+int link_start(struct link *l, const struct link_config *config)
+{
+	int err;
+
+	if (!config->path)
+		return start_given(l, config);
+	err = link_init(l, config->path, config->server, config->reconnect_ns);
+	if (err)
+		return err;
+	if (config->server)
+		err = listen_at(l, config);
 	else
 		loop_timer_set(l->loop, &l->timer, loop_now(l->loop));
 	if (err)
@@ -142,12 +192,14 @@ int link_start(struct link *l, const char *path, bool server, mode_t mode)
 
 int link_resume(struct link *l, const struct link_left *left)
 {
-	int err = link_init(l, left->path, left->listen_fd >= 0);
+	int err = link_init(l, left->path, left->listen_fd >= 0, left->reconnect_ns);
 
 	if (err)
 		return err;
 	l->dev = left->dev;
 	l->ino = left->ino;
+	l->given = left->given;
+	l->once = left->once;
 	l->busy = left->busy;
 	l->next_ns = left->next_ns;
 	if (l->server)
@@ -174,8 +226,11 @@ void link_stop(struct link *l)
 	loop_timer_cancel(l->loop, &l->timer);
 	loop_watch_del(l->loop, &l->watch);
 	if (fd >= 0) {
-		unlink_own(l);
+		if (!l->given)
+			unlink_own(l);
 		foreign_close(fd); /* with all that lies unread in its backlog */
 	}
+	if (l->first >= 0)
+		foreign_close(l->first);
 	free(l->path);
 }

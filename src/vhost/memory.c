@@ -3,7 +3,24 @@
 
 #include <errno.h>
 
-static int check_table(struct message *m)
+/* Also for a front-end that never asks how many fit. */
+int memory_check_slots(const struct vhost_backend *b, struct message *m, uint32_t n)
+{
+	if (n <= b->max_mem_slots)
+		return 0;
+	return message_refuse(m, -ENOMEM, "%u memory regions, at most %u fit here", n, b->max_mem_slots);
+}
+
+int memory_check_object(const struct vhost_backend *b, struct message *m, int fd)
+{
+	if (!b->mem_filter || mem_filter_find(b->mem_filter, fd))
+		return 0;
+	return message_refuse(m, -EACCES,
+		"memory that is not on the list of what may be shared here: list its file, or share a file "
+		"of the list");
+}
+
+static int check_table(const struct vhost_backend *b, struct message *m)
 {
 	uint32_t n = m->payload.mem.n;
 
@@ -15,6 +32,11 @@ static int check_table(struct message *m)
 	if (m->cargo.n_fds != n)
 		return message_refuse(
 			m, -EINVAL, "%u memory regions but %u file descriptors", n, m->cargo.n_fds);
+	if (memory_check_slots(b, m, n) < 0)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < n; i++)
+		if (memory_check_object(b, m, m->cargo.fds[i]) < 0)
+			return -EACCES;
 	return 0;
 }
 
@@ -53,7 +75,7 @@ static int replace_table(struct vhost_backend *b, struct gmem *mem, struct messa
 int handle_set_mem_table(struct vhost_backend *b, struct message *m)
 {
 	struct gmem *mem;
-	int err = check_table(m);
+	int err = check_table(b, m);
 
 	if (err == 0)
 		err = map_table(&mem, m);
@@ -62,7 +84,7 @@ int handle_set_mem_table(struct vhost_backend *b, struct message *m)
 
 int handle_get_max_mem_slots(struct vhost_backend *b, struct message *m)
 {
-	m->payload.u64 = GMEM_MAX_REGIONS;
+	m->payload.u64 = b->max_mem_slots;
 	return 0;
 }
 
@@ -75,6 +97,11 @@ int handle_add_mem_reg(struct vhost_backend *b, struct message *m)
 
 	if (gmem_holds(b->mem, &spec))
 		return 0;
+	err = memory_check_slots(b, m, (b->mem ? b->mem->n : 0) + 1);
+	if (err == 0)
+		err = memory_check_object(b, m, spec.fd);
+	if (err)
+		return err;
 	err = gmem_add(b->mem, &spec, &mem, m->why, sizeof(m->why));
 	return err ? err : replace_table(b, mem, m);
 }

@@ -4,6 +4,7 @@
 #include "vhost/fake_device.h"
 #include "vhost/fake_front.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -437,7 +438,83 @@ TEST(a_whole_table_replaces_all_slots)
 	bed_close(&bed);
 }
 
-TESTS(cmocka_unit_test(a_table_with_room_to_spare_is_taken), cmocka_unit_test(eight_regions_fit),
+TEST(no_more_regions_are_taken_than_were_agreed)
+{
+	struct vhost_user_mem mem = {.n = 3};
+	uint64_t len = FAKE_MEM_LEN / 4;
+	struct bed bed;
+
+	fake_device_open_with(&bed.device, 4, &(struct vhost_backend_config){.max_mem_slots = 2});
+	fake_front_open(&bed.front, bed.device.loop, bed.device.path);
+	fake_u64(&bed.front, VHOST_USER_SET_PROTOCOL_FEATURES, MEM_SLOTS);
+	fake_u64(&bed.front, VHOST_USER_SET_FEATURES, FAKE_FEATURES);
+	assert_int_equal(fake_get_u64(&bed.front, VHOST_USER_GET_MAX_MEM_SLOTS), 2);
+	for (uint32_t i = 0; i < 3; i++)
+		mem.regions[i] = (struct vhost_user_region){.gpa = FAKE_GPA + i * len,
+			.size = len,
+			.uaddr = FAKE_UADDR + i * len,
+			.offset = FAKE_OFFSET + i * len};
+	assert_int_equal(set_table(&bed, &mem, sizeof(mem), 3), 1);
+	assert_string_equal(
+		fake_device_status(&bed.device).why, "SET_MEM_TABLE: 3 memory regions, at most 2 fit here");
+	mem.n = 2;
+	assert_int_equal(set_table(&bed, &mem, sizeof(mem), 2), 0);
+	assert_int_equal(add_slot(&bed, small_slot(0)), 1);
+	assert_int_equal(add_slot(&bed, (struct vhost_user_mem_slot){.region = mem.regions[0]}), 0);
+	assert_int_equal(rem_slot(&bed, (struct vhost_user_mem_slot){.region = mem.regions[0]}, 0), 0);
+	assert_int_equal(add_slot(&bed, small_slot(0)), 0);
+	assert_int_equal(fake_device_status(&bed.device).mem->n, 2);
+	bed_close(&bed);
+}
+
+TEST(memory_that_is_not_listed_is_refused_and_the_old_one_stays)
+{
+	struct vhost_user_mem mem = one_region();
+	struct mem_filter filter = {0};
+	int listed = memfd_create("listed", MFD_CLOEXEC), unlisted;
+	char spec[32], why[256];
+	struct bed bed;
+
+	assert_int_equal(ftruncate(listed, FAKE_OFFSET + FAKE_MEM_LEN), 0);
+	snprintf(spec, sizeof(spec), "ram=fd:%d", listed);
+	assert_int_equal(mem_filter_add(&filter, spec, why, sizeof(why)), 0);
+	fake_device_open_with(&bed.device, 4, &(struct vhost_backend_config){.mem_filter = &filter});
+	fake_front_open(&bed.front, bed.device.loop, bed.device.path);
+	fake_u64(&bed.front, VHOST_USER_SET_PROTOCOL_FEATURES, MEM_SLOTS);
+	fake_u64(&bed.front, VHOST_USER_SET_FEATURES, FAKE_FEATURES);
+	assert_int_equal(set_table(&bed, &mem, 40, 1), 1);
+	assert_null(fake_device_status(&bed.device).mem);
+	unlisted = bed.front.memfd;
+	bed.front.memfd = listed;
+	assert_int_equal(set_table(&bed, &mem, 40, 1), 0);
+	bed.front.memfd = unlisted;
+	assert_int_equal(set_table(&bed, &mem, 40, 1), 1);
+	assert_int_equal(add_slot(&bed, small_slot(0)), 1);
+	assert_non_null(strstr(fake_device_status(&bed.device).why, "not on the list"));
+	assert_int_equal(fake_device_status(&bed.device).mem->n, 1);
+	bed_close(&bed);
+	mem_filter_close(&filter);
+}
+
+TEST(a_ring_larger_than_the_limit_is_refused_with_the_mend)
+{
+	struct vhost_user_ring_state ring = {.index = 0, .num = 512};
+	struct bed bed;
+
+	fake_device_open_with(&bed.device, 4, &(struct vhost_backend_config){.max_ring_size = 256});
+	fake_front_open(&bed.front, bed.device.loop, bed.device.path);
+	fake_negotiate(&bed.front, FAKE_FEATURES | BIT30, PROTO);
+	assert_int_equal(fake_acked(&bed.front, VHOST_USER_SET_VRING_NUM, &ring, sizeof(ring), NULL, 0), 1);
+	assert_non_null(strstr(fake_device_status(&bed.device).why, "smaller queue size"));
+	ring.num = 256;
+	assert_int_equal(fake_acked(&bed.front, VHOST_USER_SET_VRING_NUM, &ring, sizeof(ring), NULL, 0), 0);
+	bed_close(&bed);
+}
+
+TESTS(cmocka_unit_test(no_more_regions_are_taken_than_were_agreed),
+	cmocka_unit_test(memory_that_is_not_listed_is_refused_and_the_old_one_stays),
+	cmocka_unit_test(a_ring_larger_than_the_limit_is_refused_with_the_mend),
+	cmocka_unit_test(a_table_with_room_to_spare_is_taken), cmocka_unit_test(eight_regions_fit),
 	cmocka_unit_test(a_descriptor_per_region_has_to_come),
 	cmocka_unit_test(a_bad_table_leaves_the_old_one_at_work),
 	cmocka_unit_test(a_table_without_a_running_rings_memory_stops_the_ring),

@@ -32,6 +32,11 @@ int handle_set_vring_num(struct vhost_backend *b, struct message *m)
 		return -EINVAL;
 	if (size == 0 || size > VIRTQ_MAX_SIZE)
 		return message_refuse(m, -EINVAL, "ring of %u entries: not 1 to %d", size, VIRTQ_MAX_SIZE);
+	if (size > b->max_ring_size)
+		return message_refuse(m, -EINVAL,
+			"ring of %u entries, at most %u are served here: give the guest's device a smaller "
+			"queue size",
+			size, b->max_ring_size);
 	if (r->started && size == r->size)
 		return 0;
 	if (check_stopped(r, m) < 0)
