@@ -13,7 +13,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define PATIENCE 100 /* turns */
@@ -27,7 +29,9 @@ void fake_back_open(struct fake_back *b)
 		.channel = -1,
 		.features = FAKE_FEATURES | BIT(VHOST_USER_F_PROTOCOL_FEATURES),
 		.protocol_features = FAKE_BACK_PROTOCOL,
-		.queue_num = 2};
+		.queue_num = 2,
+		.mem_slots = 8,
+		.notes_len = 4096};
 	assert_non_null(mkdtemp(b->dir));
 	snprintf(b->path, sizeof(b->path), "%s/socket", b->dir);
 	b->listener = unix_listen(b->path, 0600, 4);
@@ -164,6 +168,25 @@ static void take_ring(struct fake_back *b)
 	}
 }
 
+static ino_t file_of(int fd)
+{
+	struct stat st;
+
+	assert_int_equal(fstat(fd, &st), 0);
+	return st.st_ino;
+}
+
+static void take_config(struct fake_back *b)
+{
+	struct vhost_user_config config;
+
+	memcpy(&config, b->payload, sizeof(config));
+	check_request(b, (uint32_t)sizeof(config) + config.size, 0);
+	b->config_offset = config.offset;
+	b->config_written = config.size;
+	b->config_byte = b->payload[sizeof(config)];
+}
+
 /* Takes what is no question. */
 static void take(struct fake_back *b)
 {
@@ -191,7 +214,16 @@ static void take(struct fake_back *b)
 		b->channel = b->cargo.fds[--b->cargo.n_fds];
 		break;
 	case VHOST_USER_SET_MEM_TABLE:
+	case VHOST_USER_ADD_MEM_REG:
 		check_request(b, 40, 1);
+		break;
+	case VHOST_USER_SET_CONFIG:
+		take_config(b);
+		break;
+	case VHOST_USER_SET_INFLIGHT_FD:
+		check_request(b, 24, 1);
+		memcpy(&b->notes, b->payload, sizeof(b->notes));
+		b->notes_given = file_of(b->cargo.fds[0]);
 		break;
 	default:
 		take_ring(b);
@@ -213,9 +245,59 @@ static bool question(const struct fake_back *b, uint64_t *answer)
 	case VHOST_USER_GET_STATUS:
 		*answer = b->status;
 		return true;
+	case VHOST_USER_GET_MAX_MEM_SLOTS:
+		*answer = b->mem_slots;
+		return true;
 	default:
 		return false;
 	}
+}
+
+static void send_bytes(
+	struct fake_back *b, int fd, const uint8_t *bytes, size_t len, const int *fds, uint32_t n_fds)
+{
+	size_t step = b->drips ? 1 : len;
+
+	for (size_t at = 0; at < len; at += step) {
+		unix_send(fd, bytes + at, step, fds, n_fds);
+		turns(b);
+	}
+}
+
+static void answer_config(struct fake_back *b)
+{
+	struct {
+		struct vhost_user_header header;
+		struct vhost_user_config config;
+		uint8_t bytes[VHOST_USER_CONFIG_MAX];
+	} answer = {.config = {.size = b->config_len}};
+	uint32_t size = (uint32_t)sizeof(answer.config) + b->config_len;
+
+	answer.header = (struct vhost_user_header){.request = VHOST_USER_GET_CONFIG,
+		.flags = VHOST_USER_VERSION | VHOST_USER_REPLY,
+		.size = size};
+	for (uint32_t i = 0; i < b->config_len; i++)
+		answer.bytes[i] = (uint8_t)(i + 1);
+	send_bytes(b, b->fd, (const uint8_t *)&answer, sizeof(answer.header) + size, NULL, 0);
+}
+
+static void answer_inflight(struct fake_back *b)
+{
+	struct vhost_user_inflight inflight;
+	const struct vhost_user_header header = {.request = VHOST_USER_GET_INFLIGHT_FD,
+		.flags = VHOST_USER_VERSION | VHOST_USER_REPLY,
+		.size = sizeof(inflight)};
+	uint8_t bytes[sizeof(header) + sizeof(inflight)];
+	int fd = memfd_create("notes", MFD_CLOEXEC);
+
+	check_request(b, 24, 0);
+	memcpy(&inflight, b->payload, sizeof(inflight));
+	inflight.mmap_size = b->notes_len;
+	memcpy(bytes, &header, sizeof(header));
+	memcpy(bytes + sizeof(header), &inflight, sizeof(inflight));
+	b->notes_made = file_of(fd);
+	send_bytes(b, b->fd, bytes, sizeof(bytes), &fd, b->notes_len > 0);
+	close(fd);
 }
 
 void fake_back_answer(struct fake_back *b)
@@ -224,6 +306,14 @@ void fake_back_answer(struct fake_back *b)
 		.request = b->header.request, .flags = VHOST_USER_VERSION | VHOST_USER_REPLY, .size = 8};
 	uint64_t answer = 0;
 
+	if (b->header.request == VHOST_USER_GET_CONFIG) {
+		answer_config(b);
+		return;
+	}
+	if (b->header.request == VHOST_USER_GET_INFLIGHT_FD) {
+		answer_inflight(b);
+		return;
+	}
 	if (!question(b, &answer)) {
 		take(b);
 		if (!(b->header.flags & VHOST_USER_NEED_REPLY))
@@ -243,17 +333,6 @@ uint32_t fake_back_serve(struct fake_back *b, uint32_t n)
 	}
 	unix_cargo_close(&b->cargo);
 	return served;
-}
-
-static void send_bytes(
-	struct fake_back *b, int fd, const uint8_t *bytes, size_t len, const int *fds, uint32_t n_fds)
-{
-	size_t step = b->drips ? 1 : len;
-
-	for (size_t at = 0; at < len; at += step) {
-		unix_send(fd, bytes + at, step, fds, n_fds);
-		turns(b);
-	}
 }
 
 void fake_back_say(

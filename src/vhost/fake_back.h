@@ -12,6 +12,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 /* MQ, REPLY_ACK, BACKEND_REQ, CONFIG, INBAND_NOTIFICATIONS, STATUS */
 #define FAKE_BACK_PROTOCOL (1u << 0 | 1u << 3 | 1u << 5 | 1u << 9 | 1u << 14 | 1u << 16)
@@ -30,12 +31,18 @@ struct fake_back {
 	uint32_t turns_limit; /* RLIMIT_NOFILE while the front-end has its turns; 0: as it is */
 
 	/* what it offers */
-	uint64_t features, protocol_features, queue_num;
+	uint64_t features, protocol_features, queue_num, mem_slots;
+	uint32_t config_len; /* bytes of its configuration space that it gives: 1, 2, 3, ... */
+	uint64_t notes_len;  /* of the area for what it has in hands */
 
 	/* what it was told */
 	uint64_t features_set, protocol_features_set, status;
 	uint32_t enabled; /* rings, a bit each */
 	uint32_t kicked;  /* rings whose kick descriptor came with a kick in it, a bit each */
+	uint32_t config_offset, config_written; /* bytes, of which the first is config_byte */
+	uint8_t config_byte;
+	struct vhost_user_inflight notes; /* as SET_INFLIGHT_FD told them */
+	ino_t notes_made, notes_given;    /* the files that it gave last, and got */
 	uint32_t messages;
 	struct vhost_user_header header; /* of the request heard last */
 	uint8_t payload[4096];

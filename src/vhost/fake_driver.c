@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <linux/virtio_ring.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -72,6 +73,20 @@ static void free_plan(struct vhost_frontend_plan *plan)
 	foreign_close(plan->memory_fd);
 }
 
+/* With the rings of before, where the device goes on behind what it returned. */
+static int resume(struct fake_driver *d, struct vhost_frontend_plan *plan)
+{
+	d->kept = false;
+	d->prepared = true;
+	d->lives++;
+	d->resumed++;
+	for (uint32_t i = 0; i < d->plan.n_rings; i++)
+		d->plan.rings[i].base = fake_driver_used(d, i);
+	d->plan.may_resume = d->plan.resumes = true;
+	*plan = d->plan;
+	return 0;
+}
+
 static int on_prepare(void *driver, uint64_t features, uint32_t n_rings, struct vhost_frontend_plan *plan)
 {
 	struct fake_driver *d = driver;
@@ -81,6 +96,11 @@ static int on_prepare(void *driver, uint64_t features, uint32_t n_rings, struct 
 	assert_int_equal(features & ~FAKE_FEATURES, 0);
 	assert_int_not_equal(features & 1ull << 32, 0);
 	assert_true(n_rings > 0 && n_rings <= MAX_RINGS);
+	if (d->kept && plan->may_resume)
+		return resume(d, plan);
+	if (d->kept)
+		free_plan(&d->plan);
+	d->kept = false;
 	err = d->prepare_err ? d->prepare_err : make_memory(&d->plan);
 	if (err)
 		return err;
@@ -113,7 +133,9 @@ static void on_stopped(void *driver)
 
 	assert_true(d->prepared);
 	d->prepared = d->running = false;
-	free_plan(&d->plan);
+	d->kept = d->keeps;
+	if (!d->kept)
+		free_plan(&d->plan);
 }
 
 static void on_config_changed(void *driver)
@@ -123,17 +145,26 @@ static void on_config_changed(void *driver)
 	d->config_changes++;
 }
 
+static void on_config_read(void *driver, const uint8_t *config)
+{
+	struct fake_driver *d = driver;
+
+	memcpy(d->config, config, sizeof(d->config));
+	d->config_reads++;
+}
+
 static const struct vhost_driver ops = {.prepare = on_prepare,
 	.started = on_started,
 	.stopped = on_stopped,
-	.config_changed = on_config_changed};
+	.config_changed = on_config_changed,
+	.config_read = on_config_read};
 
 static const char *feature_name(unsigned bit)
 {
 	return bit == 32 ? "VIRTIO_F_VERSION_1" : NULL;
 }
 
-void fake_driver_open(struct fake_driver *d, struct loop *loop, const char *path, bool server)
+static void open_as(struct fake_driver *d, struct loop *loop, const char *path, bool server, bool disk)
 {
 	struct vhost_frontend_config config = {
 		.path = path,
@@ -147,6 +178,9 @@ void fake_driver_open(struct fake_driver *d, struct loop *loop, const char *path
 		.driver = d,
 		.feature_name = feature_name,
 		.retry_ns = 1,
+		.config_len = disk ? FAKE_DRIVER_CONFIG : 0,
+		.inflight = disk,
+		.mem_slots = disk,
 	};
 
 	log_set_level(LOG_LEVEL_ERROR);
@@ -155,10 +189,23 @@ void fake_driver_open(struct fake_driver *d, struct loop *loop, const char *path
 	assert_int_equal(vhost_frontend_create(&d->frontend, loop, &config), 0);
 }
 
+void fake_driver_open(struct fake_driver *d, struct loop *loop, const char *path, bool server)
+{
+	open_as(d, loop, path, server, false);
+}
+
+void fake_driver_open_disk(struct fake_driver *d, struct loop *loop, const char *path)
+{
+	open_as(d, loop, path, false, true);
+	d->keeps = true;
+}
+
 void fake_driver_close(struct fake_driver *d)
 {
 	vhost_frontend_destroy(d->frontend);
 	assert_false(d->prepared);
+	if (d->kept)
+		free_plan(&d->plan);
 }
 
 struct vhost_frontend_status fake_driver_status(struct fake_driver *d)

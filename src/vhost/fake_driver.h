@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #define FAKE_DRIVER_RING_SIZE 16
+#define FAKE_DRIVER_CONFIG    24 /* bytes, of those that want any */
 
 struct fake_driver {
 	struct loop *loop;
@@ -19,13 +20,19 @@ struct fake_driver {
 	struct vhost_frontend_plan plan; /* of this life */
 	bool prepared, running;
 	uint32_t lives, starts, config_changes; /* how often */
-	int prepare_err;                        /* what prepare() is to fail with */
+	uint32_t config_reads, resumed;
+	uint8_t config[FAKE_DRIVER_CONFIG];
+	bool keeps;      /* memory and rings over the end of a connection, and resumes if it may */
+	bool kept;       /* there are some */
+	int prepare_err; /* what prepare() is to fail with */
 	uint64_t features;
 	uint32_t n_rings; /* as prepare() was told */
 };
 
 /* With up to 4 rings, FAKE_FEATURES of which bit 32 is required, and pauses that end with the next turn. */
 void fake_driver_open(struct fake_driver *d, struct loop *loop, const char *path, bool server);
+/* The same, but a disk's: it reads the configuration space, resumes, and gives memory in slots. A client. */
+void fake_driver_open_disk(struct fake_driver *d, struct loop *loop, const char *path);
 /* Checks that nothing is left behind. */
 void fake_driver_close(struct fake_driver *d);
 

@@ -158,6 +158,8 @@ static void frontend_init(
 {
 	ASSERT(config->n_rings > 0 && config->n_rings <= VHOST_FRONTEND_MAX_RINGS);
 	ASSERT((config->required & ~config->features) == 0);
+	ASSERT(config->config_len <= VHOST_USER_CONFIG_MAX &&
+		(config->config_len == 0 || config->ops->config_read));
 	f->loop = loop;
 	f->ops = config->ops;
 	f->driver = config->driver;
@@ -166,6 +168,10 @@ static void frontend_init(
 	f->features_wanted = config->features;
 	f->features_required = config->required;
 	f->n_rings_wanted = config->n_rings;
+	f->config_len = config->config_len;
+	f->wants_inflight = config->inflight;
+	f->wants_mem_slots = config->mem_slots;
+	f->notes.fd = -1;
 	f->deadline_ns = config->deadline_ns ? config->deadline_ns : DEADLINE_NS;
 	f->retry_ns = config->retry_ns ? config->retry_ns : RETRY_NS;
 	loop_timer_init(&f->deadline, on_deadline, f);
@@ -209,6 +215,7 @@ void vhost_frontend_destroy(struct vhost_frontend *f)
 	if (!f)
 		return;
 	frontend_disconnect(f);
+	steps_drop_notes(f);
 	link_stop(&f->link);
 	free(f->name);
 	free(f);
@@ -218,6 +225,24 @@ void vhost_frontend_give_up(struct vhost_frontend *f, int err, const char *why)
 {
 	if (f->connected)
 		frontend_end(f, err, why);
+}
+
+int vhost_frontend_write_config(struct vhost_frontend *f, uint32_t offset, const void *bytes, uint32_t len)
+{
+	int err;
+
+	ASSERT(len > 0 && len <= sizeof(f->config_write.bytes) && offset + len <= VHOST_USER_CONFIG_MAX);
+	if (!f->started || !negotiated(f, VHOST_USER_PROTOCOL_F_CONFIG))
+		return -EOPNOTSUPP;
+	if (f->config_write.len > 0)
+		return -EBUSY;
+	f->config_write.offset = offset;
+	f->config_write.len = len;
+	memcpy(f->config_write.bytes, bytes, len);
+	err = steps_later(f, LATER_SET_CONFIG, &f->conn.in);
+	if (err)
+		frontend_end(f, err, f->conn.in.why);
+	return 0;
 }
 
 void vhost_frontend_status(const struct vhost_frontend *f, struct vhost_frontend_status *out)

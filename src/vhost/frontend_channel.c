@@ -58,6 +58,18 @@ static int serve_vring_err(struct vhost_frontend *f, struct message *m, bool *en
 	return message_refuse(m, -EIO, "back-end reports ring %u as broken", m->payload.state.index);
 }
 
+static int serve_config_change(struct vhost_frontend *f, struct message *m, bool *end)
+{
+	int err = 0;
+
+	if (f->config_len > 0)
+		err = steps_later(f, LATER_GET_CONFIG, m);
+	if (f->ops->config_changed)
+		f->ops->config_changed(f->driver);
+	*end = err != 0;
+	return err;
+}
+
 /* 0; or -errno and m->why: it is refused, and *end says whether the connection ends with it. */
 static int serve(struct vhost_frontend *f, struct message *m, bool *end)
 {
@@ -67,8 +79,7 @@ static int serve(struct vhost_frontend *f, struct message *m, bool *end)
 		return err;
 	switch (m->header.request) {
 	case VHOST_USER_BACKEND_CONFIG_CHANGE_MSG:
-		f->ops->config_changed(f->driver);
-		return 0;
+		return serve_config_change(f, m, end);
 	case VHOST_USER_BACKEND_VRING_CALL:
 		return serve_vring_call(f, m, end);
 	case VHOST_USER_BACKEND_VRING_ERR:

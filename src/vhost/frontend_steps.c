@@ -3,6 +3,8 @@
  * One request after the other, in the order of the table. A request with an answer of its own waits for it; the others
  * wait for an acknowledgement where that was negotiated, and otherwise only until they have left. Back-ends that cannot
  * acknowledge are asked GET_FEATURES in between, which they answer when they have done all that came before.
+ *
+ * A second table has what may come up later, while rings run; at most one of each is under way.
  */
 #include "base/check.h"
 #include "os/bell.h"
@@ -15,16 +17,26 @@
 #include <linux/virtio_config.h>
 #include <string.h>
 
-/* What goes out; the size is the step's. */
+/* What goes out. */
 struct request {
 	union {
 		uint64_t u64;
 		struct vhost_user_ring_state state;
 		struct vhost_user_ring_addr addr;
 		struct vhost_user_mem mem;
+		struct vhost_user_mem_slot slot;
+		struct vhost_user_inflight inflight;
+		struct {
+			struct vhost_user_config head;
+			uint8_t bytes[VHOST_USER_CONFIG_MAX];
+		} config;
 	} payload;
-	int fd;       /* -1: none */
-	bool fd_ours; /* to be closed when it has been sent */
+	uint32_t size; /* the step's, if fill() says nothing else */
+	int fd;        /* -1: none */
+	bool fd_ours;  /* to be closed when it has been sent */
+	/* of its answer: 8 and none */
+	uint32_t answer_size;
+	bool answer_fd;
 };
 
 struct step {
@@ -32,7 +44,9 @@ struct step {
 	uint32_t size;                                  /* of the payload */
 	bool (*wanted)(const struct vhost_frontend *f); /* NULL: always */
 	int (*fill)(struct vhost_frontend *f, struct request *r, struct message *m);
-	/* The request has an answer of its own. */
+	/* Nothing is sent: something is to be done. 0, or -errno and m->why. */
+	int (*act)(struct vhost_frontend *f, struct message *m);
+	/* The request has an answer of its own; value is the beginning of it. */
 	int (*answer)(struct vhost_frontend *f, uint64_t value, struct message *m);
 	uint32_t ring_steps; /* this step is the last of so many that are done for each ring */
 };
@@ -53,8 +67,12 @@ static uint64_t protocol_features_of(const struct vhost_frontend *f, uint64_t of
 
 	if ((offered & inband) == inband)
 		features |= inband;
-	if (f->ops->config_changed)
+	if (f->ops->config_changed || f->config_len > 0)
 		features |= offered & BIT(VHOST_USER_PROTOCOL_F_CONFIG);
+	if (f->wants_inflight)
+		features |= offered & BIT(VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD);
+	if (f->wants_mem_slots)
+		features |= offered & BIT(VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS);
 	return features;
 }
 
@@ -76,6 +94,31 @@ static bool has_channel(const struct vhost_frontend *f)
 static bool has_status(const struct vhost_frontend *f)
 {
 	return negotiated(f, VHOST_USER_PROTOCOL_F_STATUS);
+}
+
+static bool wants_config(const struct vhost_frontend *f)
+{
+	return f->config_len > 0;
+}
+
+static bool has_mem_slots(const struct vhost_frontend *f)
+{
+	return negotiated(f, VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS);
+}
+
+static bool has_no_mem_slots(const struct vhost_frontend *f)
+{
+	return !has_mem_slots(f);
+}
+
+static bool needs_notes(const struct vhost_frontend *f)
+{
+	return negotiated(f, VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD) && !f->plan.resumes;
+}
+
+static bool has_notes(const struct vhost_frontend *f)
+{
+	return negotiated(f, VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD) && f->notes.fd >= 0;
 }
 
 static bool has_no_acks(const struct vhost_frontend *f)
@@ -163,28 +206,111 @@ static int fill_status_driver_ok(struct vhost_frontend *f, struct request *r, st
 	return 0;
 }
 
-static int prepare(struct vhost_frontend *f, struct message *m)
+/* "Virtio device config space": what is written in the request does not matter, but its length does. */
+static int fill_get_config(struct vhost_frontend *f, struct request *r, struct message *m)
 {
-	int err = f->ops->prepare(
-		f->driver, f->features & ~BIT(VHOST_USER_F_PROTOCOL_FEATURES), f->n_rings, &f->plan);
+	if (!negotiated(f, VHOST_USER_PROTOCOL_F_CONFIG))
+		return message_refuse(
+			m, -EOPNOTSUPP, "back-end does not offer CONFIG: nothing tells what it has");
+	r->payload.config.head = (struct vhost_user_config){.size = f->config_len};
+	r->size = r->answer_size = (uint32_t)sizeof(r->payload.config.head) + f->config_len;
+	return 0;
+}
 
+static int answer_config(struct vhost_frontend *f, uint64_t offset, struct message *m)
+{
+	if (m->payload.config.size != f->config_len)
+		return message_refuse(m, -EPROTO, "back-end gives %u bytes of its configuration, not %u",
+			m->payload.config.size, f->config_len);
+	f->ops->config_read(f->driver, m->payload.bytes + sizeof(m->payload.config));
+	return 0;
+}
+
+static int fill_set_config(struct vhost_frontend *f, struct request *r, struct message *m)
+{
+	r->payload.config.head = (struct vhost_user_config){.offset = f->config_write.offset,
+		.size = f->config_write.len,
+		.flags = VHOST_USER_CONFIG_WRITABLE};
+	r->size = (uint32_t)sizeof(r->payload.config.head) + f->config_write.len;
+	memcpy(r->payload.config.bytes, f->config_write.bytes, f->config_write.len);
+	f->config_write.len = 0;
+	return 0;
+}
+
+static int act_prepare(struct vhost_frontend *f, struct message *m)
+{
+	int err;
+
+	f->plan =
+		(struct vhost_frontend_plan){.may_resume = has_notes(f) && f->notes.features == f->features};
+	err = f->ops->prepare(
+		f->driver, f->features & ~BIT(VHOST_USER_F_PROTOCOL_FEATURES), f->n_rings, &f->plan);
 	if (err)
 		return message_refuse(m, err, "cannot prepare rings: %s", strerror(-err));
 	ASSERT(f->plan.n_rings > 0 && f->plan.n_rings <= f->n_rings);
+	ASSERT(f->plan.may_resume || !f->plan.resumes);
 	f->prepared = true;
 	f->n_rings = f->plan.n_rings;
+	if (!f->plan.resumes)
+		steps_drop_notes(f);
 	return 0;
+}
+
+/* One size for all rings: the largest. */
+static int fill_get_inflight(struct vhost_frontend *f, struct request *r, struct message *m)
+{
+	uint32_t size = 0;
+
+	for (uint32_t i = 0; i < f->n_rings; i++)
+		size = max_u32(size, f->plan.rings[i].size);
+	r->payload.inflight = (struct vhost_user_inflight){
+		.num_queues = (uint16_t)f->n_rings, .queue_size = (uint16_t)size};
+	f->notes.shape = r->payload.inflight;
+	r->answer_size = sizeof(r->payload.inflight);
+	r->answer_fd = true;
+	return 0;
+}
+
+/* A back-end may have none to give: then it gives no descriptor, or an area of no bytes. */
+static int answer_inflight(struct vhost_frontend *f, uint64_t mmap_size, struct message *m)
+{
+	f->notes.shape.mmap_size = mmap_size;
+	f->notes.shape.mmap_offset = m->payload.inflight.mmap_offset;
+	f->notes.features = f->features;
+	if (mmap_size > 0)
+		f->notes.fd = message_take_fd(m);
+	return 0;
+}
+
+static int fill_set_inflight(struct vhost_frontend *f, struct request *r, struct message *m)
+{
+	r->payload.inflight = f->notes.shape;
+	r->fd = f->notes.fd;
+	return 0;
+}
+
+static struct vhost_user_region region(const struct vhost_frontend *f)
+{
+	uint64_t at = (uintptr_t)f->plan.memory;
+
+	return (struct vhost_user_region){.gpa = at, .size = f->plan.memory_len, .uaddr = at};
 }
 
 static int fill_mem_table(struct vhost_frontend *f, struct request *r, struct message *m)
 {
-	int err = prepare(f, m);
-	uint64_t at = (uintptr_t)f->plan.memory;
+	r->payload.mem = (struct vhost_user_mem){.n = 1, .regions[0] = region(f)};
+	r->fd = f->plan.memory_fd;
+	return 0;
+}
 
-	if (err)
-		return err;
-	r->payload.mem = (struct vhost_user_mem){
-		.n = 1, .regions[0] = {.gpa = at, .size = f->plan.memory_len, .uaddr = at}};
+static int answer_max_mem_slots(struct vhost_frontend *f, uint64_t slots, struct message *m)
+{
+	return slots > 0 ? 0 : message_refuse(m, -EPROTO, "back-end has no room for memory");
+}
+
+static int fill_add_mem_reg(struct vhost_frontend *f, struct request *r, struct message *m)
+{
+	r->payload.slot = (struct vhost_user_mem_slot){.region = region(f)};
 	r->fd = f->plan.memory_fd;
 	return 0;
 }
@@ -251,6 +377,8 @@ static int answer_barrier(struct vhost_frontend *f, uint64_t features, struct me
 #define STATE      sizeof(struct vhost_user_ring_state)
 #define ADDR       sizeof(struct vhost_user_ring_addr)
 #define ONE_REGION offsetof(struct vhost_user_mem, regions[1])
+#define MEM_SLOT   sizeof(struct vhost_user_mem_slot)
+#define INFLIGHT   sizeof(struct vhost_user_inflight)
 
 /* clang-format off */
 static const struct step steps[] = {
@@ -264,7 +392,14 @@ static const struct step steps[] = {
 	{VHOST_USER_SET_FEATURES, U64, .fill = fill_features},
 	{VHOST_USER_SET_STATUS, U64, .wanted = has_status, .fill = fill_status_features_ok},
 	{VHOST_USER_GET_STATUS, .wanted = has_status, .answer = answer_status},
-	{VHOST_USER_SET_MEM_TABLE, ONE_REGION, .fill = fill_mem_table},
+	{VHOST_USER_GET_CONFIG, .wanted = wants_config, .fill = fill_get_config, .answer = answer_config},
+	{.act = act_prepare},
+	{VHOST_USER_GET_INFLIGHT_FD, INFLIGHT, .wanted = needs_notes, .fill = fill_get_inflight,
+		.answer = answer_inflight},
+	{VHOST_USER_SET_INFLIGHT_FD, INFLIGHT, .wanted = has_notes, .fill = fill_set_inflight},
+	{VHOST_USER_GET_MAX_MEM_SLOTS, .wanted = has_mem_slots, .answer = answer_max_mem_slots},
+	{VHOST_USER_ADD_MEM_REG, MEM_SLOT, .wanted = has_mem_slots, .fill = fill_add_mem_reg},
+	{VHOST_USER_SET_MEM_TABLE, ONE_REGION, .wanted = has_no_mem_slots, .fill = fill_mem_table},
 	{VHOST_USER_GET_FEATURES, .wanted = has_no_acks, .answer = answer_barrier},
 	/* for each ring; DPDK and VPP want the call before the kick */
 	{VHOST_USER_SET_VRING_NUM, STATE, .fill = fill_vring_num},
@@ -278,7 +413,20 @@ static const struct step steps[] = {
 	{VHOST_USER_SET_STATUS, U64, .wanted = has_status, .fill = fill_status_driver_ok},
 	{VHOST_USER_GET_FEATURES, .wanted = has_no_acks, .answer = answer_barrier},
 };
+
+static const struct step later_steps[] = {
+	[LATER_GET_CONFIG] = {VHOST_USER_GET_CONFIG, .fill = fill_get_config, .answer = answer_config},
+	[LATER_SET_CONFIG] = {VHOST_USER_SET_CONFIG, .fill = fill_set_config},
+};
 /* clang-format on */
+
+/* What is to be sent next; NULL: nothing. */
+static const struct step *next_step(const struct vhost_frontend *f)
+{
+	if (f->step < ARRAY_LEN(steps))
+		return &steps[f->step];
+	return f->later ? &later_steps[__builtin_ctz(f->later)] : NULL;
+}
 
 static const char *step_name(const struct step *s)
 {
@@ -295,17 +443,19 @@ static bool wants_ack(const struct vhost_frontend *f, const struct step *s)
 static int step_send(struct vhost_frontend *f, const struct step *s, struct message *m)
 {
 	bool ack = wants_ack(f, s);
-	struct vhost_user_header header = {.request = s->request,
-		.flags = VHOST_USER_VERSION | (ack ? VHOST_USER_NEED_REPLY : 0),
-		.size = s->size};
-	struct request r = {.fd = -1};
+	struct vhost_user_header header = {
+		.request = s->request, .flags = VHOST_USER_VERSION | (ack ? VHOST_USER_NEED_REPLY : 0)};
+	struct request r = {.size = s->size, .fd = -1, .answer_size = sizeof(r.payload.u64)};
 	int err = s->fill ? s->fill(f, &r, m) : 0;
 
 	if (err)
 		return err;
+	header.size = r.size;
 	log_debug("%s: %s", f->name, step_name(s));
 	loop_timer_set(f->loop, &f->deadline, loop_now(f->loop) + f->deadline_ns);
 	f->awaiting = s->answer || ack;
+	f->awaiting_size = r.answer_size;
+	f->awaiting_fd = r.answer_fd;
 	err = conn_send(&f->conn, &header, &r.payload, &r.fd, r.fd < 0 ? 0 : 1);
 	if (r.fd_ours)
 		foreign_close(r.fd);
@@ -314,9 +464,13 @@ static int step_send(struct vhost_frontend *f, const struct step *s, struct mess
 
 static void step_done(struct vhost_frontend *f)
 {
-	uint32_t ring_steps = steps[f->step].ring_steps;
+	uint32_t ring_steps = f->current->ring_steps;
 
 	f->awaiting = false;
+	if (f->current < steps || f->current >= steps + ARRAY_LEN(steps)) {
+		loop_timer_cancel(f->loop, &f->deadline);
+		return;
+	}
 	f->step++;
 	if (ring_steps == 0)
 		return;
@@ -341,26 +495,50 @@ static void started(struct vhost_frontend *f)
 /* A message has left before the next is made: each has the whole deadline. */
 int steps_go_on(struct vhost_frontend *f, struct message *m)
 {
-	while (!f->awaiting && f->conn.out_len == 0 && f->step < ARRAY_LEN(steps)) {
-		const struct step *s = &steps[f->step];
+	const struct step *s;
+
+	while (!f->awaiting && f->conn.out_len == 0) {
 		int err = 0;
 
-		if (!s->wanted || s->wanted(f))
+		if (f->step == ARRAY_LEN(steps) && !f->started)
+			started(f);
+		s = next_step(f);
+		if (!s)
+			break;
+		f->current = s;
+		if (f->step == ARRAY_LEN(steps))
+			f->later &= f->later - 1;
+		if (s->act)
+			err = s->act(f, m);
+		else if (!s->wanted || s->wanted(f))
 			err = step_send(f, s, m);
 		if (err)
 			return err;
 		if (!f->awaiting)
 			step_done(f);
 	}
-	if (f->step == ARRAY_LEN(steps) && !f->started)
-		started(f);
 	return 0;
+}
+
+int steps_later(struct vhost_frontend *f, enum frontend_later what, struct message *m)
+{
+	f->later |= 1u << what;
+	return f->step == ARRAY_LEN(steps) ? steps_go_on(f, m) : 0;
+}
+
+void steps_drop_notes(struct vhost_frontend *f)
+{
+	if (f->notes.fd >= 0)
+		foreign_close(f->notes.fd);
+	f->notes.fd = -1;
 }
 
 int steps_begin(struct vhost_frontend *f, struct message *m)
 {
 	f->step = 0;
 	f->ring = 0;
+	f->later = 0;
+	f->config_write.len = 0;
 	f->awaiting = false;
 	f->n_rings = min_u32(f->n_rings_wanted, RINGS_WITHOUT_MQ);
 	return steps_go_on(f, m);
@@ -368,16 +546,16 @@ int steps_begin(struct vhost_frontend *f, struct message *m)
 
 static int check_answer(const struct vhost_frontend *f, struct message *m)
 {
-	const struct step *s = &steps[f->step];
+	const struct step *s = f->current;
 	char name[32];
 
 	if (!f->awaiting || m->header.request != s->request)
 		return message_refuse(m, -EPROTO, "back-end answers %s, which was not asked",
 			message_name(m->header.request, name, sizeof(name)));
-	if (m->header.size != sizeof(m->payload.u64))
+	if (m->header.size != f->awaiting_size)
 		return message_refuse(
 			m, -EMSGSIZE, "back-end answers %s with %u bytes", step_name(s), m->header.size);
-	if (m->cargo.n_fds > 0)
+	if (m->cargo.n_fds > f->awaiting_fd)
 		return message_refuse(m, -EPROTO, "back-end answers %s with %u file descriptors",
 			step_name(s), m->cargo.n_fds);
 	if (!s->answer && m->payload.u64 != 0)
@@ -389,8 +567,8 @@ int steps_answer(struct vhost_frontend *f, struct message *m)
 {
 	int err = check_answer(f, m);
 
-	if (err == 0 && steps[f->step].answer)
-		err = steps[f->step].answer(f, m->payload.u64, m);
+	if (err == 0 && f->current->answer)
+		err = f->current->answer(f, m->payload.u64, m);
 	if (err)
 		return err;
 	step_done(f);
@@ -399,5 +577,7 @@ int steps_answer(struct vhost_frontend *f, struct message *m)
 
 const char *steps_now(const struct vhost_frontend *f)
 {
-	return f->connected && f->step < ARRAY_LEN(steps) ? step_name(&steps[f->step]) : NULL;
+	const struct step *s = f->awaiting ? f->current : next_step(f);
+
+	return f->connected && s && !s->act ? step_name(s) : NULL;
 }
