@@ -52,6 +52,7 @@ static const struct ctl_table program_commands = {program_rows};
 void commands_add(struct ctl *ctl, struct rooms *rooms, struct handover *handover)
 {
 	ctl_add_type(ctl, &interface_type, rooms);
+	ctl_add_type(ctl, &watch_reason_type, NULL);
 	ctl_add_table(ctl, &program_commands, rooms);
 	ctl_add_table(ctl, &handover_commands, handover);
 	ctl_add_table(ctl, &interface_commands, rooms->ports);
@@ -60,4 +61,5 @@ void commands_add(struct ctl *ctl, struct rooms *rooms, struct handover *handove
 	ctl_add_table(ctl, &virtio_user_commands, rooms->ports);
 	ctl_add_table(ctl, &bridge_commands, rooms->bridges);
 	ctl_add_table(ctl, &worker_commands, rooms->workers);
+	ctl_add_table(ctl, &capture_commands, rooms->watch);
 }

@@ -6,6 +6,7 @@
 #include "bridge/bridge.h"
 #include "ctl/ctl.h"
 #include "port/port.h"
+#include "watch/watch.h"
 #include "worker/worker.h"
 
 /* Any room may be missing (NULL) when only the words are wanted, as for the manual page. */
@@ -14,6 +15,7 @@ struct rooms {
 	struct bridges *bridges;
 	struct workers *workers;
 	struct ports *ports;
+	struct watch *watch;
 };
 
 struct handover;

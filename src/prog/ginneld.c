@@ -152,6 +152,13 @@ static int make_rooms(struct daemon *d)
 					  .seed = random_seed(),
 				  });
 	r->ports = &d->port_list;
+	r->watch = watch_create(&(struct watch_config){.loop = d->loop,
+		.ifaces = r->ifaces,
+		.n_workers = config.n,
+		.publish = workers_watch,
+		.subject = r->workers});
+	if (!r->watch)
+		return -ENOMEM;
 	return workers_start(r->workers);
 }
 
@@ -159,6 +166,8 @@ static void unmake_rooms(struct daemon *d)
 {
 	struct rooms *r = &d->rooms;
 
+	if (r->watch)
+		watch_destroy(r->watch);
 	if (r->ports)
 		ports_fini(r->ports);
 	if (r->workers)

@@ -31,6 +31,7 @@ int state_save(const struct rooms *rooms, const struct ctl_server *server, struc
 	uint64_t stopped_ns = clock_now_ns();
 
 	workers_pause(rooms->workers);
+	watch_sync(rooms->watch);
 	parcel->json = json_pack("{s:i, s:s, s:i, s:I, s:I, s:o, s:o, s:o, s:o}", "version",
 		state_version(rooms), "program", GINNEL_VERSION, "pid", (int)getpid(), "stopped-ns",
 		(json_int_t)stopped_ns, "lost", (json_int_t)packets_lost(rooms), "ports",

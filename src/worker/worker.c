@@ -212,6 +212,14 @@ void workers_resume(struct workers *ws)
 	}
 }
 
+void workers_watch(void *subject, uint32_t worker, struct turn_watch *watch)
+{
+	struct workers *ws = subject;
+
+	ASSERT(worker < ws->n);
+	rcu_publish(ws->workers[worker].runner.watch, watch);
+}
+
 static int workers_poll(void *subject, struct port *port, uint32_t queue)
 {
 	struct workers *ws = subject;

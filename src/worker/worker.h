@@ -45,6 +45,12 @@ void workers_pause(struct workers *ws);
 void workers_resume(struct workers *ws);
 
 /*
+ * Shows a worker's turns to somebody (pkt/watch.h) from the next one on, or to nobody (NULL). Returns at once: whoever
+ * looked on before is let go with rcu_wait(). The subject is struct workers.
+ */
+void workers_watch(void *subject, uint32_t worker, struct turn_watch *watch);
+
+/*
  * How ports get their queues polled; its subject is struct workers. Unless the user wants it elsewhere, the least loaded
  * worker takes a new queue.
  */
