@@ -9,6 +9,9 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -25,12 +28,41 @@ static int pin(pthread_attr_t *attr, int cpu)
 	return -pthread_attr_setaffinity_np(attr, sizeof(set), &set);
 }
 
+struct start {
+	void *(*fn)(void *arg);
+	void *arg;
+	char name[16];
+};
+
+/* The thread names itself: from outside that takes a file of /proc, which a sandbox (os/sandbox.h) does not have. */
+static void *begin(void *arg)
+{
+	struct start start = *(const struct start *)arg;
+
+	free(arg);
+	prctl(PR_SET_NAME, start.name, 0, 0, 0);
+	return start.fn(start.arg);
+}
+
+static struct start *make_start(const char *name, void *(*fn)(void *arg), void *arg)
+{
+	struct start *start = malloc(sizeof(*start));
+
+	if (!start)
+		return NULL;
+	*start = (struct start){.fn = fn, .arg = arg};
+	snprintf(start->name, sizeof(start->name), "%s", name);
+	return start;
+}
+
 int thread_start(pthread_t *out, const char *name, int cpu, void *(*fn)(void *arg), void *arg)
 {
+	struct start *start = make_start(name, fn, arg);
 	pthread_attr_t attr;
 	sigset_t all, before;
-	char short_name[16];
 
+	if (!start)
+		return -ENOMEM;
 	pthread_attr_init(&attr);
 
 	int err = pin(&attr, cpu);
@@ -41,14 +73,12 @@ int thread_start(pthread_t *out, const char *name, int cpu, void *(*fn)(void *ar
 	sigdelset(&all, SIGBUS); /* a fault is always taken by the thread that faulted */
 	sigdelset(&all, SIGSEGV);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
-	err = -pthread_create(out, &attr, fn, arg);
+	err = -pthread_create(out, &attr, begin, start);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (err == 0) {
-		snprintf(short_name, sizeof(short_name), "%s", name);
-		pthread_setname_np(*out, short_name);
-	}
 destroy_attr:
 	pthread_attr_destroy(&attr);
+	if (err)
+		free(start);
 	return err;
 }
 

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "os/sandbox.h"
+
+#include "base/check.h"
+#include "os/sandbox_private.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <linux/capability.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static const char *const level_names[] = {
+	[SANDBOX_FULL] = "full", [SANDBOX_BASIC] = "basic", [SANDBOX_NONE] = "none"};
+
+bool sandbox_level_parse(const char *text, enum sandbox_level *level)
+{
+	for (size_t i = 0; i < ARRAY_LEN(level_names); i++) {
+		if (strcmp(text, level_names[i]) == 0) {
+			*level = (enum sandbox_level)i;
+			return true;
+		}
+	}
+	return false;
+}
+
+int sandbox_add_dir(struct sandbox_config *c, const char *dir, uint32_t rights)
+{
+	if (c->n_dirs == SANDBOX_DIRS_MAX)
+		return -ENOSPC;
+	c->dirs[c->n_dirs++] = (struct sandbox_dir){.path = dir, .rights = rights};
+	return 0;
+}
+
+static int compare_fds(const void *a, const void *b)
+{
+	return *(const int *)a < *(const int *)b ? -1 : 1;
+}
+
+static void close_between(unsigned first, unsigned last)
+{
+	if (first <= last)
+		syscall(SYS_close_range, first, last, 0);
+}
+
+void sandbox_close_others(const int *keep, uint32_t n_keep)
+{
+	int fds[64];
+	unsigned next = STDERR_FILENO + 1;
+
+	ASSERT(n_keep <= ARRAY_LEN(fds));
+	memcpy(fds, keep, n_keep * sizeof(fds[0]));
+	qsort(fds, n_keep, sizeof(fds[0]), compare_fds);
+	for (uint32_t i = 0; i < n_keep; i++) {
+		if (fds[i] < (int)next)
+			continue;
+		close_between(next, (unsigned)fds[i] - 1);
+		next = (unsigned)fds[i] + 1;
+	}
+	close_between(next, ~0u);
+}
+
+static void say(char *line, size_t len, const char *what)
+{
+	size_t at = strlen(line);
+
+	snprintf(line + at, len - at, "%s%s", at > 0 ? ", " : "", what);
+}
+
+static void lacks(struct sandbox_report *r, const char *what, int err)
+{
+	say(r->missing, sizeof(r->missing), what);
+	say(r->missing, sizeof(r->missing), strerror(-err));
+}
+
+/* The kernel's own helpers for io_uring show up as threads; they run none of our code. */
+static bool is_helper(const char *task)
+{
+	char path[64], name[16] = "";
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%.20s/comm", task);
+	f = fopen(path, "re");
+	if (!f)
+		return true;
+	if (!fgets(name, sizeof(name), f))
+		name[0] = 0;
+	fclose(f);
+	return strncmp(name, "iou-", 4) == 0;
+}
+
+static bool threads_run(void)
+{
+	DIR *tasks = opendir("/proc/self/task");
+	const struct dirent *task;
+	uint32_t n = 0;
+
+	while (tasks && (task = readdir(tasks)))
+		if (task->d_name[0] != '.' && !is_helper(task->d_name))
+			n++;
+	if (tasks)
+		closedir(tasks);
+	return n > 1;
+}
+
+/* Without the right to shrink the bounding set it stays, and cannot be made use of: there are no new privileges. */
+static int drop_capabilities(void)
+{
+	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+	const struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {0};
+
+	for (unsigned long cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
+		prctl(PR_CAPBSET_DROP, cap, 0, 0, 0);
+	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+	return syscall(SYS_capset, &head, none) < 0 ? -errno : 0;
+}
+
+static int no_core_files(void)
+{
+	const struct rlimit none = {0, 0};
+	bool visible = SANDBOX_SANITIZED;
+
+	if (!visible && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+		return -errno;
+	return setrlimit(RLIMIT_CORE, &none) < 0 ? -errno : 0;
+}
+
+static int enter_basic(struct sandbox_report *r)
+{
+	int err;
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) {
+		lacks(r, "no new privileges", -errno);
+		return -errno;
+	}
+	say(r->active, sizeof(r->active), "no new privileges");
+	err = drop_capabilities();
+	if (err)
+		lacks(r, "dropping capabilities", err);
+	else
+		say(r->active, sizeof(r->active), "no capabilities");
+	err = no_core_files();
+	if (err)
+		lacks(r, "hiding the memory", err);
+	else
+		say(r->active, sizeof(r->active), "not dumpable");
+	return 0;
+}
+
+static int enter_landlock(const struct sandbox_config *c, struct sandbox_report *r)
+{
+	char line[160];
+	int abi, err = sandbox_landlock(c, &abi, line, sizeof(line));
+
+	if (err == 0) {
+		snprintf(line, sizeof(line), "Landlock ABI %d with %u director%s", abi, c->n_dirs,
+			c->n_dirs == 1 ? "y" : "ies");
+		say(r->active, sizeof(r->active), line);
+		return 0;
+	}
+	say(r->missing, sizeof(r->missing), line);
+	return err == -ENOSYS || err == -EOPNOTSUPP ? 0 : err;
+}
+
+static int enter_full(const struct sandbox_config *c, struct sandbox_report *r)
+{
+	int err = enter_landlock(c, r);
+
+	if (err)
+		return err;
+	err = sandbox_seccomp(c);
+	if (err)
+		lacks(r, "seccomp: --sandbox=basic does without", err);
+	else
+		say(r->active, sizeof(r->active), SANDBOX_SANITIZED ? "seccomp for sanitizers" : "seccomp");
+	return err;
+}
+
+int sandbox_enter(const struct sandbox_config *c, struct sandbox_report *r)
+{
+	bool alone = SANDBOX_SANITIZED || !threads_run();
+	size_t at;
+	int err;
+
+	*r = (struct sandbox_report){0};
+	snprintf(r->active, sizeof(r->active), "%s", level_names[c->level]);
+	if (c->level == SANDBOX_NONE)
+		return 0;
+	if (!alone) {
+		say(r->missing, sizeof(r->missing), "threads run already");
+		return -EBUSY;
+	}
+	err = enter_basic(r);
+	if (err == 0 && c->level == SANDBOX_FULL)
+		err = enter_full(c, r);
+	at = strlen(level_names[c->level]);
+	if (r->active[at] == ',')
+		r->active[at] = ':';
+	return err;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * sandbox_private - the sandbox's inside:
+ *
+ *	sandbox.c           the order of steps, privileges, descriptors
+ *	sandbox_landlock.c  the file system
+ *	sandbox_seccomp.c   system calls
+ */
+#ifndef GINNEL_OS_SANDBOX_PRIVATE_H
+#define GINNEL_OS_SANDBOX_PRIVATE_H
+
+#include "os/sandbox.h"
+
+/*
+ * Sanitizers look at /proc, make processes that trace this one, and want to be looked into. All that they are allowed
+ * beyond the ordinary hangs on this one word.
+ */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANDBOX_SANITIZED true
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SANDBOX_SANITIZED true
+#endif
+#endif
+#ifndef SANDBOX_SANITIZED
+#define SANDBOX_SANITIZED false
+#endif
+
+/* 0 and *abi, or -errno; why holds a sentence. */
+int sandbox_landlock(const struct sandbox_config *c, int *abi, char *why, size_t why_len);
+/* 0, or -errno. */
+int sandbox_seccomp(const struct sandbox_config *c);
+
+#endif
