@@ -35,6 +35,7 @@ enum drop {
 	DROP_TX_FILTERED,  /* the guest's driver said over its control queue that it does not want it */
 	DROP_TX_MTU,       /* larger than the interface's MTU, or the one the guest was promised */
 	DROP_TX_TOO_LONG,  /* larger than the buffer the peer gave */
+	DROP_TX_REFUSED,   /* the kernel does not take the frame */
 	DROP_TX_OFFLOAD,   /* checksum or segmentation could not be completed: malformed headers */
 	DROP_COUNT,
 };

@@ -36,6 +36,7 @@ static const struct {
 	[DROP_TX_FILTERED] = {"tx-filtered", "guest's driver does not want frames to this address or VLAN"},
 	[DROP_TX_MTU] = {"tx-mtu", "frame larger than the outgoing interface's MTU"},
 	[DROP_TX_TOO_LONG] = {"tx-too-long", "frame larger than the peer's receive buffers"},
+	[DROP_TX_REFUSED] = {"tx-refused", "the kernel does not take such a frame"},
 	[DROP_TX_OFFLOAD] = {"tx-offload", "malformed headers: checksum or segmentation impossible"},
 };
 

@@ -40,7 +40,7 @@ void port_pick_name(struct ports *ports, struct port *port, const char *prefix, 
 	uint32_t instance = wanted < 0 ? 0 : (uint32_t)wanted;
 
 	for (;; instance++) {
-		snprintf(port->iface.name, IFACE_NAME_LEN, "%s/%u", prefix, instance);
+		snprintf(port->iface.name, IFACE_NAME_LEN, "%s%u", prefix, instance);
 		if (wanted >= 0 || !iface_by_name(ports->config.ifaces, port->iface.name))
 			return;
 	}

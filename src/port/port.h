@@ -109,7 +109,7 @@ void ports_init(struct ports *ports, const struct ports_config *config);
 /* Removes every port. */
 void ports_fini(struct ports *ports);
 
-/* Names a port prefix/N: N is the lowest free one, or the wanted one if that is not negative. */
+/* Names a port prefixN: N is the lowest free one, or the wanted one if that is not negative. */
 void port_pick_name(struct ports *ports, struct port *port, const char *prefix, int32_t wanted);
 /* Gives it an address; NULL: one is made up, locally administered, as VPP makes them: 02:fe:xx:xx:xx:xx. */
 void port_pick_mac(struct ports *ports, struct port *port, const uint8_t mac[6]);

@@ -3,6 +3,7 @@
 #include "port/port.h"
 
 #include "base/log.h"
+#include "port/tap_port.h"
 #include "port/vhost_port.h"
 #include "port/virtio_user_port.h"
 
@@ -13,6 +14,7 @@ static const struct {
 	const char *kind;
 	int (*restore)(struct ports *ports, const json_t *state, struct parcel *parcel, struct port **out);
 } kinds[] = {
+	{"tap", tap_port_restore},
 	{"vhost-user", vhost_port_restore},
 	{"virtio-user", virtio_user_port_restore},
 };

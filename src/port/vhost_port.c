@@ -374,7 +374,7 @@ int vhost_port_create(struct ports *ports, const struct vhost_port_config *confi
 	vp->in_band = config->in_band;
 	vp->over = config->over;
 	vp->over_arg = config->over_arg;
-	port_pick_name(ports, &vp->port, "VirtualEthernet0/0", config->instance);
+	port_pick_name(ports, &vp->port, "VirtualEthernet0/0/", config->instance);
 	port_pick_mac(ports, &vp->port, config->mac);
 	err = port_add(ports, &vp->port);
 	if (err) {

@@ -220,7 +220,7 @@ int virtio_user_port_create(struct ports *ports, const struct virtio_user_config
 
 	if (!vu)
 		return -ENOMEM;
-	port_pick_name(ports, &vu->port, "VirtioUser0/0", names->instance);
+	port_pick_name(ports, &vu->port, "VirtioUser0/0/", names->instance);
 	port_pick_mac(ports, &vu->port, names->mac);
 	err = port_add(ports, &vu->port);
 	if (err) {
