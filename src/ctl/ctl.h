@@ -55,4 +55,7 @@ int ctl_exec_file(struct ctl *ctl, const char *path, FILE *out, char error[512])
 /* A manual page (mdoc, section 7) of all commands. */
 void ctl_print_man(const struct ctl *ctl, FILE *out);
 
+/* Of that, the list of commands alone, for a page of another program. */
+void ctl_print_man_commands(const struct ctl *ctl, FILE *out);
+
 #endif

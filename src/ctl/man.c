@@ -42,8 +42,7 @@ static void print_head(FILE *out)
 	      "name that their leading words make with dots between, as JSON-RPC methods.\n"
 	      "Every word may be cut to a beginning that no other word has at its place.\n"
 	      "What stands in square brackets may be left out; groups of them may come in any order.\n"
-	      "Double quotes keep blanks in a value, and # starts a comment.\n"
-	      ".Sh COMMANDS\n.Bl -tag -width Ds\n",
+	      "Double quotes keep blanks in a value, and # starts a comment.\n",
 		out);
 }
 
@@ -59,14 +58,21 @@ static void print_types(const struct ctl *ctl, FILE *out)
 	fputs(".El\n", out);
 }
 
-void ctl_print_man(const struct ctl *ctl, FILE *out)
+void ctl_print_man_commands(const struct ctl *ctl, FILE *out)
 {
-	print_head(out);
+	fputs(".Bl -tag -width Ds\n", out);
 	for (size_t i = 0; i < ctl->n_rows; i++) {
 		print_item_head(ctl->rows[i].grammar->synopsis, out);
 		print_plain(ctl->rows[i].command->help, out);
 	}
 	fputs(".El\n", out);
+}
+
+void ctl_print_man(const struct ctl *ctl, FILE *out)
+{
+	print_head(out);
+	fputs(".Sh COMMANDS\n", out);
+	ctl_print_man_commands(ctl, out);
 	print_types(ctl, out);
 	fputs(".Sh SEE ALSO\n.Xr ginnel 1 ,\n.Xr ginneld 8\n", out);
 }

@@ -30,12 +30,13 @@ enum sandbox_level { SANDBOX_FULL, SANDBOX_BASIC, SANDBOX_NONE };
 
 /* Beside what every program of ours needs: its loop, timers and threads, descriptors of peers, memory to map. */
 enum sandbox_calls {
-	SANDBOX_UNIX_SERVER = 1 << 0, /* sockets at paths: socket, bind, listen, chmod, chown, unlink */
+	SANDBOX_UNIX_SERVER = 1 << 0, /* makes sockets at paths */
 	SANDBOX_UNIX_CLIENT = 1 << 1, /* connects to them */
 	SANDBOX_FILE_IO =
 		1 << 2, /* reads, writes, syncs, punches holes in files and block devices that are open */
 	SANDBOX_IO_URING = 1 << 3,
-	SANDBOX_OPEN = 1 << 4, /* opens files; Landlock says where */
+	SANDBOX_OPEN = 1 << 4,   /* opens files; Landlock says where */
+	SANDBOX_UNLINK = 1 << 5, /* removes them, and socket files; Landlock says where */
 };
 
 /* Rights below a directory. */
@@ -55,8 +56,8 @@ struct sandbox_dir {
 
 struct sandbox_config {
 	enum sandbox_level level;
-	uint32_t calls;                            /* enum sandbox_calls */
-	struct sandbox_dir dirs[SANDBOX_DIRS_MAX]; /* their paths outlive nothing but the call */
+	uint32_t calls; /* enum sandbox_calls */
+	struct sandbox_dir dirs[SANDBOX_DIRS_MAX];
 	uint32_t n_dirs;
 };
 
@@ -69,7 +70,7 @@ struct sandbox_report {
 /* "full", "basic" or "none"; false if text is none of them. */
 bool sandbox_level_parse(const char *text, enum sandbox_level *level);
 
-/* Adds the directory that path lies in. Paths are not copied but for that: at most SANDBOX_DIRS_MAX, -ENOSPC beyond. */
+/* The text is not copied. 0, or -ENOSPC. */
 int sandbox_add_dir(struct sandbox_config *c, const char *dir, uint32_t rights);
 
 /*

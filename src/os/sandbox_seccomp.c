@@ -43,6 +43,8 @@ static const int base_calls[] = {
 static const int unix_server_calls[] = {CALL(bind), CALL(listen), CALL(chmod), CALL(fchmodat), CALL(chown),
 	CALL(lchown), CALL(fchownat), CALL(unlink), CALL(unlinkat)};
 
+static const int unlink_calls[] = {CALL(unlink), CALL(unlinkat)};
+
 static const int unix_client_calls[] = {CALL(connect)};
 
 static const int file_io_calls[] = {CALL(pread64), CALL(pwrite64), CALL(preadv), CALL(pwritev), CALL(preadv2),
@@ -51,7 +53,7 @@ static const int file_io_calls[] = {CALL(pread64), CALL(pwrite64), CALL(preadv),
 
 static const int io_uring_calls[] = {CALL(io_uring_setup), CALL(io_uring_enter), CALL(io_uring_register)};
 
-static const int open_calls[] = {CALL(open), CALL(openat), CALL(openat2), CALL(unlink), CALL(unlinkat)};
+static const int open_calls[] = {CALL(open), CALL(openat), CALL(openat2)};
 
 /* See SANDBOX_SANITIZED. */
 static const int sanitizer_calls[] = {CALL(open), CALL(openat), CALL(clone), CALL(clone3), CALL(ptrace),
@@ -141,6 +143,8 @@ static int allow_sets(scmp_filter_ctx f, uint32_t calls)
 		err = allow_if(f, &unix_socket, 1);
 	if (err == 0 && (calls & SANDBOX_UNIX_SERVER))
 		err = allow(f, unix_server_calls, ARRAY_LEN(unix_server_calls));
+	if (err == 0 && (calls & SANDBOX_UNLINK))
+		err = allow(f, unlink_calls, ARRAY_LEN(unlink_calls));
 	if (err == 0 && (calls & SANDBOX_UNIX_CLIENT))
 		err = allow(f, unix_client_calls, ARRAY_LEN(unix_client_calls));
 	if (err == 0 && (calls & SANDBOX_FILE_IO))

@@ -283,7 +283,7 @@ TEST(files_can_be_opened_in_the_directories_that_are_listed)
 
 	if (!have_landlock())
 		skip();
-	world_open(&w, SANDBOX_FULL, SANDBOX_OPEN);
+	world_open(&w, SANDBOX_FULL, SANDBOX_OPEN | SANDBOX_UNLINK);
 	assert_int_equal(in_sandbox(&w, open_a_file), EACCES);
 	assert_int_equal(in_sandbox(&w, open_in_dir), EACCES);
 	assert_int_equal(

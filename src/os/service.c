@@ -70,6 +70,30 @@ static int notify(const char *state, int fd)
 	return err;
 }
 
+int service_open(void)
+{
+	struct sockaddr_un addr;
+	int len = manager_address(&addr), fd, err;
+
+	if (len < 0)
+		return len;
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	if (connect(fd, (const struct sockaddr *)&addr, (socklen_t)len) < 0) {
+		err = -errno;
+		close(fd);
+		return err;
+	}
+	return fd;
+}
+
+void service_send(int manager, const char *state)
+{
+	if (manager >= 0)
+		(void)!send(manager, state, strlen(state), MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
 int service_notify(const char *state)
 {
 	return notify(state, -1);
@@ -120,10 +144,28 @@ static int number_of(const char *variable)
 	return text ? atoi(text) : 0;
 }
 
+static uint32_t count_passed(void)
+{
+	int n = number_of("LISTEN_PID") == getpid() ? number_of("LISTEN_FDS") : 0;
+
+	return n > 0 ? (uint32_t)n : 0;
+}
+
+uint32_t service_sockets(int *fds, uint32_t max)
+{
+	uint32_t n = min_u32(count_passed(), max);
+
+	for (uint32_t i = 0; i < n; i++) {
+		fds[i] = FIRST_FD + (int)i;
+		fcntl(fds[i], F_SETFD, FD_CLOEXEC);
+	}
+	return n;
+}
+
 /* Names stand between colons; one that is used up is blanked out. */
 int service_take(const char *name)
 {
-	int n = number_of("LISTEN_PID") == getpid() ? number_of("LISTEN_FDS") : 0;
+	int n = (int)count_passed();
 	char *at = getenv("LISTEN_FDNAMES");
 
 	for (int i = 0; i < n && at; i++) {

@@ -5,8 +5,7 @@
 #include "port/vhost_port.h"
 #include "port/virtio_user_port.h"
 #include "prog/handover.h"
-
-#include <unistd.h>
+#include "prog/version_command.h"
 
 static json_t *parse_interface(void *subject, const char *text)
 {
@@ -29,32 +28,11 @@ static void each_interface(void *subject, void (*word)(void *arg, const char *te
 static const struct ctl_type interface_type = {
 	"interface", "an interface, see show interface", parse_interface, each_interface};
 
-static int run_show_version(struct ctl_call *call)
-{
-	call->result = json_pack("{s:s, s:s, s:i, s:i}", "program", "ginnel", "version", GINNEL_VERSION,
-		"pid", (int)getpid(), "uid", (int)getuid());
-	return 0;
-}
-
-static void print_show_version(const json_t *result, FILE *out)
-{
-	fprintf(out, "ginnel v%s (pid %d, uid %d)\n", json_string_value(json_object_get(result, "version")),
-		(int)json_integer_value(json_object_get(result, "pid")),
-		(int)json_integer_value(json_object_get(result, "uid")));
-}
-
-static const struct ctl_command program_rows[] = {
-	{"show version", "What runs here", run_show_version, print_show_version},
-	{0},
-};
-
-static const struct ctl_table program_commands = {program_rows};
-
 void commands_add(struct ctl *ctl, struct rooms *rooms, struct handover *handover)
 {
 	ctl_add_type(ctl, &interface_type, rooms);
 	ctl_add_type(ctl, &watch_reason_type, NULL);
-	ctl_add_table(ctl, &program_commands, rooms);
+	version_command_add(ctl, "ginnel");
 	ctl_add_table(ctl, &handover_commands, handover);
 	ctl_add_table(ctl, &interface_commands, rooms->ports);
 	ctl_add_table(ctl, &placement_commands, rooms->ports);

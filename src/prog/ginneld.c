@@ -4,22 +4,18 @@
 #include "ctl/api_path.h"
 #include "ctl/server.h"
 #include "os/clock.h"
-#include "os/guard.h"
 #include "os/service.h"
 #include "os/unix.h"
 #include "prog/commands.h"
 #include "prog/handover.h"
 #include "prog/options.h"
+#include "prog/process.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/random.h>
-#include <sys/resource.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 struct daemon {
@@ -29,7 +25,7 @@ struct daemon {
 	struct ports port_list;
 	struct rooms rooms;
 	struct handover handover;
-	struct loop_watch signals, lost_memory;
+	struct process process;
 	struct loop_timer age;
 };
 
@@ -44,26 +40,20 @@ static void leave_to_manager(struct daemon *d)
 		strerror(-err));
 }
 
-static void on_signal(void *arg, uint32_t events)
+static void on_end(void *arg)
 {
 	struct daemon *d = arg;
-	struct signalfd_siginfo info;
 
-	if (read(d->signals.fd, &info, sizeof(info)) == sizeof(info))
-		log_info("ginneld: %s, ending", strsignal((int)info.ssi_signo));
 	service_notify("STOPPING=1");
 	if (d->options->fd_store)
 		leave_to_manager(d);
 	loop_stop(d->loop);
 }
 
-static void on_lost_memory(void *arg, uint32_t events)
+static void on_lost_memory(void *arg)
 {
 	struct daemon *d = arg;
-	uint64_t n;
-	ssize_t got = read(d->lost_memory.fd, &n, sizeof(n));
 
-	(void)got;
 	ports_check_memory(d->rooms.ports);
 }
 
@@ -73,47 +63,6 @@ static void on_age(void *arg)
 
 	bridges_age(d->rooms.bridges, loop_now(d->loop));
 	loop_timer_set(d->loop, &d->age, loop_now(d->loop) + NS_PER_S);
-}
-
-/* SIGTERM and SIGINT come through the loop; they are blocked before any thread starts. */
-static int take_signals(struct daemon *d)
-{
-	sigset_t set;
-	int fd;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	signal(SIGPIPE, SIG_IGN);
-	loop_watch_init(&d->signals, on_signal, d);
-	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	return fd < 0 ? -errno : loop_watch_add(d->loop, &d->signals, fd, EPOLLIN);
-}
-
-static int guard_memory(struct daemon *d)
-{
-	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	int err;
-
-	if (fd < 0)
-		return -errno;
-	err = guard_start(fd);
-	if (err)
-		return err;
-	loop_watch_init(&d->lost_memory, on_lost_memory, d);
-	return loop_watch_add(d->loop, &d->lost_memory, fd, EPOLLIN);
-}
-
-/* A guest holds a dozen descriptors and more: the usual soft limit of 1024 is for programs that use select(). */
-static void raise_fd_limit(void)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-		return;
-	limit.rlim_cur = limit.rlim_max;
-	setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 static uint64_t random_seed(void)
@@ -181,12 +130,11 @@ static int daemon_start(struct daemon *d)
 {
 	int err;
 
-	raise_fd_limit();
 	err = loop_create(&d->loop);
+	d->process = (struct process){
+		.loop = d->loop, .program = "ginneld", .end = on_end, .lost = on_lost_memory, .arg = d};
 	if (err == 0)
-		err = take_signals(d);
-	if (err == 0)
-		err = guard_memory(d);
+		err = process_start(&d->process);
 	if (err == 0)
 		err = make_rooms(d);
 	if (err == 0)

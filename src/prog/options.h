@@ -4,6 +4,7 @@
 #define GINNEL_PROG_OPTIONS_H
 
 #include "ctl/api_path.h"
+#include "prog/option_table.h"
 #include "worker/worker.h"
 
 struct options {
@@ -12,13 +13,6 @@ struct options {
 	bool replace;                  /* the daemon that runs */
 	bool fd_store;                 /* leave guests to the service manager at the end */
 	struct workers_config workers; /* n, cpus, polling, spin_ns are filled in */
-};
-
-enum options_verdict {
-	OPTIONS_RUN,
-	OPTIONS_PRINT_MAN,
-	OPTIONS_DONE,  /* help or version was printed */
-	OPTIONS_WRONG, /* said why on standard error */
 };
 
 enum options_verdict options_parse(struct options *o, int argc, char **argv);
