@@ -432,6 +432,35 @@ int driverq_take(struct driverq *q, struct driverq_used *used)
 	return 1;
 }
 
+/* Behind the used descriptors, which nobody adds to any more. */
+static uint16_t packed_used_end(const struct driverq *q)
+{
+	uint16_t place = q->next_used;
+
+	for (uint32_t left = with_device(q); left > 0; left--) {
+		const uint64_t *words =
+			(const uint64_t *)(const void *)&q->slots[packed_slot(q->size, place)];
+		uint64_t rest = __atomic_load_n(&words[1], __ATOMIC_ACQUIRE);
+		uint16_t id = packed_id_of(rest);
+
+		if (!packed_is_used(rest, packed_wrap(q->size, place)) || id >= q->size ||
+			q->entries[id].n == 0)
+			break;
+		place = packed_forward(q->size, place, q->entries[id].n);
+	}
+	return place;
+}
+
+uint32_t driverq_resume_base(const struct driverq *q)
+{
+	uint32_t base;
+
+	if (!q->packed)
+		return __atomic_load_n(&q->used->idx, __ATOMIC_ACQUIRE);
+	base = packed_off_wrap(q->size, packed_used_end(q));
+	return base << 16 | base;
+}
+
 /* --- calls --- */
 
 static bool has_used(const struct driverq *q)

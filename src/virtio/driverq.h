@@ -129,6 +129,11 @@ int driverq_init(struct driverq *q, const struct driverq_setup *setup);
 void driverq_fini(struct driverq *q);
 /* Where the device begins with a new ring, as SET_VRING_BASE carries it. */
 uint32_t driverq_base(const struct driverq *q);
+/*
+ * The same for a ring in use whose device has died: behind all that it returned, taken back or not. What it had in hands
+ * must be written down elsewhere (vhost/inflight.h).
+ */
+uint32_t driverq_resume_base(const struct driverq *q);
 
 /* Marks the queue broken; the first reason stays. Always returns -EPROTO. */
 int driverq_break(struct driverq *q, enum driverq_error error);

@@ -4,6 +4,7 @@
 
 #include "base/random.h"
 #include "virtio/driverq_bed.h"
+#include "virtio/packed.h"
 
 #include <errno.h>
 #include <string.h>
@@ -168,6 +169,47 @@ TEST(requests_through_indirect_tables_arrive_beside_others)
 	check_requests(256, PACKED | INDIRECT);
 }
 
+/* Where the device is: it has nothing in hands. */
+static uint32_t device_base(void)
+{
+	const uint16_t place = bed.device.next_used;
+	const uint32_t base = packed_off_wrap(bed.q.size, place);
+
+	return bed.q.packed ? base << 16 | base : place;
+}
+
+/* Some requests are returned, and of those some taken back: a successor goes on behind all that were returned. */
+static void check_resume(uint32_t size, uint64_t features)
+{
+	struct driverq_used used;
+	struct virtq_chain chain;
+
+	open_bed(size, features);
+	for (uint32_t round = 0; round < 500; round++) {
+		while (offer(features))
+			;
+		driverq_publish(&bed.q);
+		while (random_below(&r, 3) > 0 && bed_pop(&bed, &chain)) {
+			serve(&chain);
+			virtq_push(&bed.device, chain.buffer, requests[by_number[chain.buffer.id]].written);
+		}
+		virtq_flush(&bed.device);
+		assert_int_equal(driverq_resume_base(&bed.q), device_base());
+		while (random_below(&r, 4) > 0 && driverq_take(&bed.q, &used) == 1)
+			take_back(&used);
+		assert_int_equal(driverq_resume_base(&bed.q), device_base());
+	}
+	bed_close(&bed);
+}
+
+TEST(a_successor_goes_on_behind_what_was_returned)
+{
+	check_resume(8, 0);
+	check_resume(256, INDIRECT);
+	check_resume(7, PACKED);
+	check_resume(256, PACKED | INDIRECT);
+}
+
 TEST(an_indirect_table_takes_one_descriptor)
 {
 	struct driverq_chain chain;
@@ -209,5 +251,6 @@ TEST(more_bytes_than_a_request_lets_be_written_break_the_queue)
 TESTS(cmocka_unit_test(requests_arrive_and_return_in_any_order_in_a_split_ring),
 	cmocka_unit_test(requests_arrive_and_return_in_any_order_in_a_packed_ring),
 	cmocka_unit_test(requests_through_indirect_tables_arrive_beside_others),
+	cmocka_unit_test(a_successor_goes_on_behind_what_was_returned),
 	cmocka_unit_test(an_indirect_table_takes_one_descriptor),
 	cmocka_unit_test(more_bytes_than_a_request_lets_be_written_break_the_queue))

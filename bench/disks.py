@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""vhost-user disks, ours and qemu-storage-daemon's, and the client that drives them."""
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from devices import Unavailable
+from process import BIN, BUILD, Program, connects, wait_for
+
+CLIENT_CPU, DISK_CPU = 0, 1
+
+
+class Disk(Program):
+    """Serves self.image at self.socket."""
+
+    def __init__(self, scratch, name, image, command, cpu=None):
+        self.socket = Path(scratch) / f"{name}.sock"
+        self.image = image
+        # a socket file that a killed process left is no sign of life
+        self.socket.unlink(missing_ok=True)
+        pin = ["taskset", "-c", cpu] if cpu is not None else []
+        super().__init__(scratch, name, [*pin, *command])
+
+    def wait_ready(self):
+        wait_for(f"a disk at {self.socket}", lambda: self.alive() and self.socket.exists() and connects(self.socket))
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+
+class Qsd(Disk):
+    """qemu-storage-daemon. aio: threads, native or io_uring; native wants direct."""
+
+    def __init__(self, scratch, image, queues=1, aio="threads", direct=False, iothread=True, name="qsd", cpu=None):
+        program = shutil.which("qemu-storage-daemon")
+        if not program:
+            raise Unavailable("no qemu-storage-daemon: apt install qemu-system-common or qemu-utils")
+        thread = ["--object", "iothread,id=io"] if iothread else []
+        export = (f"type=vhost-user-blk,id=e,node-name=f,addr.type=unix,addr.path={scratch}/{name}.sock,"
+                  f"writable=on,num-queues={queues}" + (",iothread=io" if iothread else ""))
+        super().__init__(scratch, name, image, [
+            program, *thread, "--blockdev",
+            f"driver=file,node-name=f,filename={image},aio={aio},cache.direct={'on' if direct else 'off'},discard=unmap",
+            "--export", export], cpu)
+
+
+class GinnelBlk(Disk):
+    def __init__(self, scratch, image, queues=1, options=(), name="ginnel-blk", cpu=None):
+        program = BIN / "ginnel-blk"
+        if not program.exists():
+            raise Unavailable(f"no {program}")
+        super().__init__(scratch, name, image, [
+            program, f"--socket-path={scratch}/{name}.sock", f"--blk-file={image}", f"--queues={queues}", *options], cpu)
+
+
+def client_command(socket, *options, cpu=None):
+    # of this build, also where another build's disk is measured
+    pin = ["taskset", "-c", str(cpu)] if cpu is not None else []
+    return [*pin, str(BUILD / "bin" / "ginnel-blk-bench"), f"--socket-path={socket}", "--json",
+            *(str(option) for option in options)]
+
+
+def drive(disk, *options, cpu=None):
+    """One run of the client; what it found. Raises when something was wrong with the disk."""
+    command = client_command(disk.socket, f"--pid={disk.process.pid}", *options, cpu=cpu)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600)
+    if done.returncode != 0:
+        raise RuntimeError(f"{' '.join(command)}: status {done.returncode}\n{done.stderr}{done.stdout[:2000]}")
+    return json.loads(done.stdout)
+
+
+def make_image(path, size, full=False):
+    """A file of that size; full: with its blocks allocated, as a disk's usually are."""
+    with open(path, "wb") as f:
+        f.truncate(size)
+        if full:
+            chunk = os.urandom(1 << 20)
+            for _ in range(size // len(chunk)):
+                f.write(chunk)
+            f.flush()
+            os.fsync(f.fileno())
+    return path
