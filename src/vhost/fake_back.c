@@ -354,7 +354,8 @@ uint64_t fake_back_ask(struct fake_back *b, uint32_t request, const void *payloa
 		.request = request, .flags = VHOST_USER_VERSION | VHOST_USER_NEED_REPLY, .size = size};
 	uint64_t value = 0;
 
-	memcpy(&value, payload, size);
+	if (size > 0)
+		memcpy(&value, payload, size);
 	fake_back_say(b, b->channel, &header, value, 0);
 	if (!recv_bytes(b, b->channel, &header, sizeof(header)))
 		return UINT64_MAX;
