@@ -4,13 +4,9 @@
 #define GINNEL_PROG_BLK_BENCH_OPTIONS_H
 
 #include "blkbench/plan.h"
+#include "prog/option_table.h"
 
-enum blk_bench_verdict {
-	BLK_BENCH_RUN,
-	BLK_BENCH_DONE,  /* help or version was printed */
-	BLK_BENCH_WRONG, /* said why on standard error */
-};
-
-enum blk_bench_verdict blk_bench_options_parse(struct blkbench_plan *plan, int argc, char **argv);
+/* OPTIONS_RUN: the plan is complete. The manual page is printed here: OPTIONS_DONE. */
+enum options_verdict blk_bench_options_parse(struct blkbench_plan *plan, int argc, char **argv);
 
 #endif

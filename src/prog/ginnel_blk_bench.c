@@ -51,9 +51,9 @@ int main(int argc, char **argv)
 	sigaction(SIGTERM, &stops, NULL);
 	log_set_level(LOG_LEVEL_ERROR);
 	switch (blk_bench_options_parse(&plan, argc, argv)) {
-	case BLK_BENCH_RUN:
+	case OPTIONS_RUN:
 		return run(&plan);
-	case BLK_BENCH_DONE:
+	case OPTIONS_DONE:
 		return 0;
 	default:
 		return 2;
