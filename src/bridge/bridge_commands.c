@@ -182,9 +182,17 @@ static int run_xconnect(struct ctl_call *call)
 			"%s cannot be cross-connected to itself: name another interface for its packets to "
 			"leave by",
 			from->name);
-	if (xconnect_set(from, to) != 0)
+	switch (ctl_has(call, "lossless") ? xconnect_set_lossless(from, to) : xconnect_set(from, to)) {
+	case 0:
+		return 0;
+	case -EOPNOTSUPP:
+		return ctl_fail(call,
+			"packets cannot wait for %s: both ends of a lossless wire must be vhost-user "
+			"interfaces, leave out lossless for others",
+			from->rewired ? to->name : from->name);
+	default:
 		return ctl_fail(call, "local0 cannot be cross-connected: name interfaces that carry packets");
-	return 0;
+	}
 }
 
 static int run_detach(struct ctl_call *call)
@@ -323,9 +331,9 @@ static const struct ctl_command commands[] = {
 		run_set_learn_limit, NULL},
 	{"set interface l2 bridge <interface:interface> <bd-id:u32> [<shg:u32>]",
 		"Put an interface into a switch, which is made if it is missing", run_attach, NULL},
-	{"set interface l2 xconnect <interface:interface> <to:interface>",
+	{"set interface l2 xconnect <interface:interface> <to:interface> [lossless]",
 		"Let every packet that comes in at one interface leave at another; once more for the way "
-		"back",
+		"back. lossless: none is dropped for want of buffers, it waits with its sender",
 		run_xconnect, NULL},
 	{"set interface l3 <interface:interface>",
 		"Take an interface out of its switch, or end its cross-connect", run_detach, NULL},

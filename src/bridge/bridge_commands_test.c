@@ -315,6 +315,9 @@ TEST(refusals_name_the_mend)
 		"local0 cannot be cross-connected: name interfaces that carry packets");
 	assert_refused(&s, "set interface l2 xconnect port0 local0",
 		"local0 cannot be cross-connected: name interfaces that carry packets");
+	assert_refused(&s, "set interface l2 xconnect port0 port1 lossless",
+		"packets cannot wait for port0: both ends of a lossless wire must be vhost-user interfaces, "
+		"leave out lossless for others");
 	assert_refused(&s, "set interface l2 xconnect port0 port0",
 		"port0 cannot be cross-connected to itself: name another interface for its packets to leave "
 		"by");

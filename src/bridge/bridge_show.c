@@ -295,9 +295,10 @@ static json_t *mode_json(const struct iface *iface)
 	const struct bridge_member *m = bridge_member_of(iface);
 	const struct iface *to = xconnect_target(iface);
 
-	if (to)
-		return json_pack(
-			"{s:s, s:s, s:s}", "interface", iface->name, "mode", "l2 xconnect", "to", to->name);
+	if (xconnect_starts(iface))
+		return json_pack("{s:s, s:s, s:s?, s:o*}", "interface", iface->name, "mode", "l2 xconnect",
+			"to", to ? to->name : NULL, "lossless",
+			iface_is_lossless(iface) ? json_true() : NULL);
 	if (!m)
 		return json_pack("{s:s, s:s}", "interface", iface->name, "mode", "l3");
 	return json_pack("{s:s, s:s, s:i, s:i}", "interface", iface->name, "mode", "l2 bridge", "bd-id",
@@ -329,8 +330,10 @@ void bridge_print_mode(const json_t *result, FILE *out)
 		if (json_object_get(m, "bd-id"))
 			fprintf(out, " bd_id %s shg %s", number_cell(m, "bd-id", "").text,
 				number_cell(m, "shg", "").text);
-		if (json_object_get(m, "to"))
+		if (json_is_string(json_object_get(m, "to")))
 			fprintf(out, " %s", string_cell(m, "to").text);
+		if (json_is_true(json_object_get(m, "lossless")))
+			fputs(" lossless", out);
 		fputc('\n', out);
 	}
 }

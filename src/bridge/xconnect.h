@@ -7,6 +7,10 @@
  * have any mode, and several may end at one interface. It ends with xconnect_end(), when another mode takes its
  * place, or when one of its interfaces is removed: iface_remove() looks for those that lead to it.
  *
+ * A lossless wire loses nothing that its other end could take later: a frame stays in the ring in which its sender put
+ * it until there are buffers for it. Its packets never come to the stage here; worker/wire.c moves them. When its other
+ * end is removed it stays, without an end, and everything waits.
+ *
  * Threads: the stage runs in any worker, everything else in control.
  */
 #ifndef GINNEL_BRIDGE_XCONNECT_H
@@ -18,8 +22,12 @@
 
 /* Takes the place of what `from` was before. 0, or -EINVAL: they are the same, or one of them is local0. */
 int xconnect_set(struct iface *from, struct iface *to);
+/* The same, lossless; to may be NULL: nobody there yet. -EOPNOTSUPP: one of them is of a kind that cannot wait. */
+int xconnect_set_lossless(struct iface *from, struct iface *to);
 void xconnect_end(struct iface *from);
-/* NULL when it is not cross-connected. */
+/* It is cross-connected. */
+bool xconnect_starts(const struct iface *from);
+/* NULL when it is not, or the other end is not there. */
 struct iface *xconnect_target(const struct iface *from);
 bool xconnects_any(const struct iface_table *ifaces);
 

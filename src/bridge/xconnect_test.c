@@ -259,6 +259,81 @@ TEST(a_wire_whose_end_did_not_come_along_is_left_out)
 	bed_close(&b);
 }
 
+static uint32_t rewired;
+
+static void note(struct iface *iface)
+{
+	rewired |= 1u << iface->idx;
+}
+
+static void can_wait(struct bed *b)
+{
+	for (uint32_t i = 0; i < ARRAY_LEN(b->ifaces); i++)
+		b->ifaces[i].rewired = note;
+}
+
+static uint32_t take_rewired(void)
+{
+	uint32_t which = rewired;
+
+	rewired = 0;
+	return which;
+}
+
+static uint32_t bits(const struct bed *b, int from, int to)
+{
+	return 1u << b->ifaces[from].idx | 1u << b->ifaces[to].idx;
+}
+
+TEST(both_ends_of_a_lossless_wire_are_told)
+{
+	struct bed b;
+
+	bed_open(&b, 1);
+	assert_int_equal(xconnect_set_lossless(&b.ifaces[0], &b.ifaces[1]), -EOPNOTSUPP);
+	assert_false(xconnect_starts(&b.ifaces[0]));
+	can_wait(&b);
+	assert_int_equal(xconnect_set_lossless(&b.ifaces[0], &b.ifaces[0]), -EINVAL);
+	assert_int_equal(xconnect_set_lossless(&b.ifaces[0], &b.ifaces[1]), 0);
+	assert_int_equal(take_rewired(), bits(&b, 0, 1));
+	assert_int_equal(xconnect_set_lossless(&b.ifaces[2], &b.ifaces[1]), 0);
+	assert_int_equal(b.ifaces[1].n_fed, 2);
+	take_rewired();
+	assert_int_equal(xconnect_set_lossless(&b.ifaces[0], &b.ifaces[3]), 0);
+	assert_int_equal(take_rewired(), bits(&b, 0, 1) | bits(&b, 0, 3));
+	assert_int_equal(b.ifaces[1].n_fed, 1);
+	connect(&b, 2, 1);
+	assert_int_equal(b.ifaces[1].n_fed, 0);
+	assert_false(iface_is_lossless(&b.ifaces[2]));
+	b.ifaces[0].l2_detach(&b.ifaces[0]);
+	assert_int_equal(b.ifaces[3].n_fed, 0);
+	assert_false(iface_is_lossless(&b.ifaces[0]));
+	bed_close(&b);
+}
+
+TEST(a_lossless_wire_outlives_its_end_and_the_process)
+{
+	struct bed old, new;
+	json_t *saved;
+
+	bed_open(&old, 1);
+	can_wait(&old);
+	assert_int_equal(xconnect_set_lossless(&old.ifaces[0], NULL), 0);
+	assert_int_equal(xconnect_set_lossless(&old.ifaces[1], &old.ifaces[2]), 0);
+	assert_true(xconnects_any(old.table));
+	saved = xconnects_save(old.table);
+	bed_open(&new, 1);
+	can_wait(&new);
+	assert_int_equal(xconnects_restore(new.table, saved), 0);
+	json_decref(saved);
+	assert_true(xconnect_starts(&new.ifaces[0]) && iface_is_lossless(&new.ifaces[0]));
+	assert_null(xconnect_target(&new.ifaces[0]));
+	assert_ptr_equal(xconnect_target(&new.ifaces[1]), &new.ifaces[2]);
+	assert_int_equal(new.ifaces[2].n_fed, 1);
+	bed_close(&old);
+	bed_close(&new);
+}
+
 TEST(state_without_wires_has_none_and_nonsense_is_refused)
 {
 	struct bed b;
@@ -286,4 +361,6 @@ TESTS(cmocka_unit_test(every_frame_leaves_at_the_other_end_whatever_its_addresse
 	cmocka_unit_test(an_interface_is_not_connected_to_itself_or_local0),
 	cmocka_unit_test(a_successor_has_the_same_wires),
 	cmocka_unit_test(a_wire_whose_end_did_not_come_along_is_left_out),
+	cmocka_unit_test(both_ends_of_a_lossless_wire_are_told),
+	cmocka_unit_test(a_lossless_wire_outlives_its_end_and_the_process),
 	cmocka_unit_test(state_without_wires_has_none_and_nonsense_is_refused))

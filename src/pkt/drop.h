@@ -37,13 +37,14 @@ enum drop {
 	DROP_TX_TOO_LONG,  /* larger than the buffer the peer gave */
 	DROP_TX_REFUSED,   /* the kernel does not take the frame */
 	DROP_TX_OFFLOAD,   /* checksum or segmentation could not be completed: malformed headers */
+	DROP_TX_WAITED,    /* no drop: how often a lossless wire began to wait for this interface */
 	DROP_COUNT,
 };
 
 /* The packet ended there. What is no loss is counted beside the others but not among them. */
 static inline bool drop_is_loss(enum drop drop)
 {
-	return drop != DROP_BRIDGE_NO_LEARN;
+	return drop != DROP_BRIDGE_NO_LEARN && drop != DROP_TX_WAITED;
 }
 
 /* A word for counters ("rx-runt"), a sentence for people, and which stage's line it is ("ethernet-input"). */

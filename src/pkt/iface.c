@@ -81,16 +81,30 @@ int iface_add_at(struct iface_table *t, struct iface *iface, uint32_t idx)
 	iface->up = false;
 	iface->mtu = IFACE_MTU_DEFAULT;
 	iface->mode = IFACE_MODE_NONE;
+	iface->lossless = false;
+	iface->n_fed = 0;
 	memset(&t->cleared[idx], 0, sizeof(t->cleared[idx]));
 	rcu_publish(t->ifaces[idx], iface);
 	return 0;
 }
 
-/* What else there is to do is iface_remove()'s: it waits for the workers. */
+void iface_feed(struct iface *to, bool more)
+{
+	__atomic_store_n(&to->n_fed, more ? to->n_fed + 1 : to->n_fed - 1, __ATOMIC_RELAXED);
+	if (to->rewired)
+		to->rewired(to);
+}
+
+/*
+ * What else there is to do is iface_remove()'s: it waits for the workers. A lossless wire goes on without an end: what
+ * is to leave there waits.
+ */
 static void iface_forget_l2(struct iface *iface)
 {
-	iface_set_mode(iface, IFACE_MODE_NONE);
-	iface->l2_detach = NULL;
+	if (!iface->lossless) {
+		iface_set_mode(iface, IFACE_MODE_NONE);
+		iface->l2_detach = NULL;
+	}
 	rcu_publish(iface->l2, NULL);
 }
 

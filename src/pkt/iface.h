@@ -53,7 +53,7 @@ struct iface_lane {
 enum iface_mode {
 	IFACE_MODE_NONE, /* nothing wants its packets yet */
 	IFACE_MODE_BRIDGE,
-	IFACE_MODE_XCONNECT, /* all its packets leave through one other interface */
+	IFACE_MODE_XCONNECT, /* all its packets leave through one other interface; it may be missing (lossless) */
 };
 
 struct iface {
@@ -62,10 +62,15 @@ struct iface {
 	uint8_t mac[6];
 	bool up;          /* relaxed atomic: control writes, workers read */
 	uint8_t mode;     /* enum iface_mode, likewise */
+	bool lossless;    /* IFACE_MODE_XCONNECT: its packets wait until the other end takes them; likewise */
 	uint32_t mtu;     /* bytes behind the Ethernet header and tags, on the way out */
 	const char *kind; /* "vhost-user", "local" */
 	void *l2;         /* by mode: the bridge's own, or the struct iface to leave through: rcu_load() */
-	void (*l2_detach)(struct iface *iface);    /* set by whoever set l2; iface_remove() calls it first */
+	void (*l2_detach)(struct iface *iface); /* set by whoever set l2; iface_remove() calls it first */
+	/* Lossless wires that lead here; control writes, workers read. */
+	uint32_t n_fed;
+	/* Control: the wires that begin or end here are others now. NULL: it cannot be the end of a lossless one. */
+	void (*rewired)(struct iface *iface);
 	struct iface_lane *lanes[IFACE_LANES_MAX]; /* n_workers and one of them are there */
 };
 
@@ -87,6 +92,9 @@ int iface_add_at(struct iface_table *t, struct iface *iface, uint32_t idx);
  * lead to it end.
  */
 void iface_remove(struct iface_table *t, struct iface *iface);
+
+/* One more lossless wire leads here, or one less. Control. */
+void iface_feed(struct iface *to, bool more);
 
 /* NULL when there is none. Workers: valid until the end of the turn. */
 struct iface *iface_get(const struct iface_table *t, uint32_t idx);
@@ -117,6 +125,21 @@ static inline void iface_count(uint64_t *counter, uint64_t n)
 static inline bool iface_is_up(const struct iface *iface)
 {
 	return __atomic_load_n(&iface->up, __ATOMIC_RELAXED);
+}
+
+static inline void iface_set_lossless(struct iface *iface, bool lossless)
+{
+	__atomic_store_n(&iface->lossless, lossless, __ATOMIC_RELAXED);
+}
+
+static inline bool iface_is_lossless(const struct iface *iface)
+{
+	return __atomic_load_n(&iface->lossless, __ATOMIC_RELAXED);
+}
+
+static inline bool iface_is_fed(const struct iface *iface)
+{
+	return __atomic_load_n(&iface->n_fed, __ATOMIC_RELAXED) > 0;
 }
 
 static inline uint32_t iface_mtu(const struct iface *iface)

@@ -66,6 +66,8 @@ struct pkt {
 	struct iface *rx; /* where it came in; valid for this turn */
 	struct pkt_offload offload;
 	uint16_t drop; /* enum drop, set when it goes to STAGE_DROP */
+	/* while turn->hold: what it takes to return its buffer, or to give it back; no slots: it came from no ring */
+	uint16_t buffer_id, buffer_slots;
 	_Alignas(CACHE_LINE) uint8_t buf[PKT_HEADROOM + PKT_HEAD_MAX];
 };
 

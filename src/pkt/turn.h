@@ -39,6 +39,8 @@ struct turn {
 	uint32_t n_out;           /* interfaces with something in their lane */
 	uint32_t n_sent;          /* packets handed to ports, a flooded one as often as it was */
 	struct turn_watch *watch; /* NULL: nobody looks on */
+	bool hold; /* the buffers that are taken stay unreturned: they may be given back (worker/wire.c) */
+	void *held_from; /* hold: the ring they belong to, of the port that received */
 	struct iface *out[IFACE_MAX];
 	struct vec vecs[STAGE_COUNT];
 	struct pkt_seg segs[TURN_SEGS];
@@ -152,6 +154,7 @@ static inline void turn_begin(struct turn *turn, uint64_t now_ns)
 	turn->n_out = 0;
 	turn->n_sent = 0;
 	turn->watch = NULL;
+	turn->hold = false;
 }
 
 #endif

@@ -68,15 +68,42 @@ uint32_t flow_hash(const uint8_t *frame, uint32_t len)
 	return (uint32_t)mix(hash, 0);
 }
 
+static uint8_t choose(const struct pkt *pkt, uint32_t n_queues)
+{
+	return (uint8_t)((uint64_t)flow_hash(pkt->data, pkt->head_len) * n_queues >> 32);
+}
+
+static uint32_t list_queues(uint32_t queues, uint8_t which[32])
+{
+	uint32_t n = 0;
+
+	for (; queues != 0; queues &= queues - 1)
+		which[n++] = (uint8_t)__builtin_ctz(queues);
+	return n;
+}
+
+uint32_t flow_run(uint32_t queues, struct pkt *const *pkts, uint32_t n, uint32_t *queue)
+{
+	uint8_t which[32] = {0}, choice;
+	uint32_t n_queues = list_queues(queues, which), run = 1;
+
+	*queue = which[0];
+	if (n_queues == 1)
+		return n;
+	choice = choose(pkts[0], n_queues);
+	*queue = which[choice];
+	while (run < n && choose(pkts[run], n_queues) == choice)
+		run++;
+	return run;
+}
+
 void flow_spread(uint32_t queues, struct pkt *const *pkts, uint32_t n, flow_send_fn *send, void *arg)
 {
 	uint8_t which[32], choice[TURN_PKTS];
-	uint32_t n_queues = 0;
+	uint32_t n_queues = list_queues(queues, which);
 
-	for (; queues != 0; queues &= queues - 1)
-		which[n_queues++] = (uint8_t)__builtin_ctz(queues);
 	for (uint32_t i = 0; i < n; i++)
-		choice[i] = (uint8_t)((uint64_t)flow_hash(pkts[i]->data, pkts[i]->head_len) * n_queues >> 32);
+		choice[i] = choose(pkts[i], n_queues);
 	for (uint32_t queue = 0; queue < n_queues; queue++) {
 		struct pkt *chosen[TURN_PKTS];
 		uint32_t n_chosen = 0;

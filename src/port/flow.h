@@ -21,4 +21,7 @@ typedef void flow_send_fn(void *arg, uint32_t queue, struct pkt *const *pkts, ui
  */
 void flow_spread(uint32_t queues, struct pkt *const *pkts, uint32_t n, flow_send_fn *send, void *arg);
 
+/* How many of n packets, from the first, go to the same of these queues, and to which. */
+uint32_t flow_run(uint32_t queues, struct pkt *const *pkts, uint32_t n, uint32_t *queue);
+
 #endif

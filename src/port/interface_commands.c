@@ -243,6 +243,7 @@ static int run_set_state(struct ctl_call *call)
 		return -1;
 	__atomic_store_n(
 		&port->iface.up, strcmp(ctl_str(call, "state", "down"), "up") == 0, __ATOMIC_RELAXED);
+	ports_wake(port->ports);
 	return 0;
 }
 

@@ -59,11 +59,23 @@ void port_pick_mac(struct ports *ports, struct port *port, const uint8_t mac[6])
 	memcpy(port->iface.mac, mac, sizeof(port->iface.mac));
 }
 
+static void rewired(struct iface *iface)
+{
+	struct port *port = port_of(iface);
+	bool watch = iface_is_fed(iface);
+
+	if (watch != port->tx_watched)
+		port->ops->wire->tx_watch(port, watch);
+	port->tx_watched = watch;
+	ports_wake(port->ports);
+}
+
 static int list_port(struct ports *ports, struct port *port, int err)
 {
 	if (err)
 		return err;
 	port->ports = ports;
+	port->iface.rewired = port->ops->wire ? rewired : NULL;
 	for (uint32_t q = 0; q < PORT_MAX_RX_QUEUES; q++)
 		port->rx_wanted[q] = PORT_ANY_WORKER;
 	list_add_tail(&ports->list, &port->link);
@@ -93,6 +105,7 @@ int port_add_restored(struct ports *ports, struct port *port, const json_t *stat
 void port_remove(struct port *port)
 {
 	port->ops->close(port);
+	port->iface.rewired = NULL;
 	for (uint32_t q = 0; q < PORT_MAX_RX_QUEUES; q++)
 		port_rx_stop(port, q);
 	iface_remove(port->ports->config.ifaces, &port->iface);

@@ -28,6 +28,50 @@
 
 struct port;
 
+/* Of struct wire_wait: which of the other end's queues; nobody is there to receive. */
+#define WIRE_NO_QUEUE UINT32_MAX
+
+/*
+ * What the start of a lossless wire remembers of the frame that is first in one of its receive queues. Written by the
+ * worker that polls the queue.
+ */
+struct wire_wait {
+	struct port *to;   /* whoever had no room; to be compared only, it may be gone */
+	bool waits;        /* the frame stays where it is until there is more room, or somebody */
+	uint32_t queue;    /* of the other end, or WIRE_NO_QUEUE */
+	uint16_t place;    /* in that queue, */
+	uint32_t buffers;  /* and what was there and did not do */
+	uint32_t segments; /* of a frame that stands for several: so many have been sent */
+};
+
+/*
+ * What it takes to be an end of a lossless wire (worker/wire.h), for a port whose receive queues keep frames until they
+ * are taken, and whose peer says when there is room.
+ */
+struct port_wire_ops {
+	/*
+	 * After an rx() with turn->hold: the turn's first n packets are done with, the buffers of the others are given
+	 * back to the queue as if never taken.
+	 */
+	void (*rx_settle)(struct port *port, uint32_t queue, struct turn *turn, uint32_t n);
+	/* rx_arm() without the frames: what else goes along with the queue. */
+	bool (*rx_arm_besides)(struct port *port, uint32_t queue);
+	/*
+	 * As tx(), but ends before a packet for which there is no room now. Returns how many are done, sent or dropped
+	 * for ever; if that is less than n, *wait says what the next one waits for.
+	 */
+	uint32_t (*tx)(struct port *port, struct turn *turn, struct pkt *const *pkts, uint32_t n,
+		struct wire_wait *wait);
+	/* Nothing has come that wait would be about. */
+	bool (*tx_short)(struct port *port, const struct wire_wait *wait);
+	/* Asks to be woken when there is more room. True: there is, or nobody would wake us: do not sleep. */
+	bool (*tx_arm)(struct port *port, const struct wire_wait *wait, uint32_t worker);
+	/* This worker waits no longer. */
+	void (*tx_disarm)(struct port *port, const struct wire_wait *wait, uint32_t worker);
+	/* Control: what says that there is room wakes all workers, from now on or no longer. */
+	void (*tx_watch)(struct port *port, bool watch);
+};
+
 struct port_ops {
 	/* Takes up to max frames of a queue into the turn. Returns how many buffers were taken, dropped ones too. */
 	uint32_t (*rx)(struct port *port, uint32_t queue, struct turn *turn, uint32_t max);
@@ -59,6 +103,7 @@ struct port_ops {
 	void (*close)(struct port *port);
 	/* Control: closed, polled by no worker, listed in no table. Frees it. */
 	void (*destroy)(struct port *port);
+	const struct port_wire_ops *wire; /* NULL: cannot be an end of a lossless wire */
 };
 
 struct port {
@@ -71,6 +116,8 @@ struct port {
 	uint32_t rx_worker[PORT_MAX_RX_QUEUES];
 	/* And where the user wants it, for as long as the port lives; PORT_ANY_WORKER: anywhere. */
 	uint32_t rx_wanted[PORT_MAX_RX_QUEUES];
+	struct wire_wait rx_wait[PORT_MAX_RX_QUEUES]; /* lossless wires that begin here */
+	bool tx_watched;                              /* and whether any ends here */
 };
 
 static inline struct port *port_of(struct iface *iface)
@@ -84,6 +131,10 @@ struct port_placer {
 	int (*start)(void *subject, struct port *port, uint32_t queue);
 	/* Returns when the worker has let go of the queue. Does nothing if nobody polls it. */
 	void (*stop)(void *subject, struct port *port, uint32_t queue);
+	/* Any thread: all workers look again at what they wait for. */
+	void (*wake)(void *subject);
+	/* A peer's notification wakes all workers, from now on or no longer. 0 or -errno. */
+	int (*watch)(void *subject, int fd, bool watch);
 };
 
 /* What ports stand on; all of it must outlive them. */
@@ -125,6 +176,12 @@ int port_rx_start(struct port *port, uint32_t queue);
 void port_rx_stop(struct port *port, uint32_t queue);
 /* From now on worker polls the queue, when it is polled at all. 0 or -errno: it stays where it was. */
 int port_rx_place(struct port *port, uint32_t queue, uint32_t worker);
+
+/* Any thread: something changed that a lossless wire may wait for. */
+static inline void ports_wake(const struct ports *ports)
+{
+	ports->config.placer->wake(ports->config.placer_subject);
+}
 
 /* NULL if iface idx is no port (local0), or none. */
 struct port *ports_get(const struct ports *ports, uint32_t idx);

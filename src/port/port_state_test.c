@@ -45,7 +45,11 @@ static void unplace(void *subject, struct port *port, uint32_t queue)
 {
 }
 
-static const struct port_placer placer = {.start = place, .stop = unplace};
+static void wake(void *subject)
+{
+}
+
+static const struct port_placer placer = {.start = place, .stop = unplace, .wake = wake};
 
 static void process_begin(struct process *p, uint64_t seed)
 {

@@ -44,6 +44,8 @@ static uint8_t handle(struct vhost_port *vp, const struct virtq_chain *chain)
 	vhost_ctrl_apply(vp);
 	for (uint32_t pair = 0; pair < VHOST_PORT_PAIRS; pair++)
 		vhost_port_tx_unlock(vp, pair);
+	if (iface_is_fed(&vp->port.iface)) /* somebody may wait for a queue that is used no longer */
+		ports_wake(vp->port.ports);
 	return ack;
 }
 

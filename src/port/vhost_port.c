@@ -40,19 +40,45 @@
 #define VHOST_PORT_PROTOCOL_FEATURES \
 	(BIT(VHOST_USER_PROTOCOL_F_RARP) | BIT(VHOST_USER_PROTOCOL_F_MTU) | BIT(VHOST_USER_PROTOCOL_F_CONFIG))
 
+static void report(struct vhost_port *vp, enum log_level level, const char *what, uint32_t queue)
+{
+	log_limited(&vp->limit, loop_now(vp->port.ports->config.loop), level, "%s: %s %u",
+		vp->port.iface.name, what, queue);
+}
+
+/* When buffers are added, whoever waits for them looks. */
+static void watch_tx(struct vhost_port *vp, const struct vhost_ring *ring, bool on)
+{
+	const struct ports_config *config = &vp->port.ports->config;
+
+	if (ring && ring->kick_fd >= 0 &&
+		config->placer->watch(config->placer_subject, ring->kick_fd, on) != 0)
+		report(vp, LOG_LEVEL_WARNING, "a kick cannot be watched for ring", ring->idx);
+}
+
+static void vhost_tx_watch(struct port *port, bool on)
+{
+	struct vhost_port *vp = CONTAINER_OF(port, struct vhost_port, port);
+
+	for (uint32_t pair = 0; pair < VHOST_PORT_PAIRS; pair++)
+		watch_tx(vp, vp->rings[2 * pair], on);
+}
+
 /* What the guest receives on: workers find it by its bit. */
 static void publish_tx(struct vhost_port *vp, uint32_t pair, struct vhost_ring *ring)
 {
 	uint32_t bit = 1u << pair, pairs = vp->tx_pairs & ~bit;
 
+	if (vp->port.tx_watched)
+		watch_tx(vp, vp->rings[2 * pair], false);
+	if (ring)
+		vp->tx_waiters[pair] = 0; /* of the ring before; nobody uses this one yet */
 	rcu_publish(vp->rings[2 * pair], ring);
-	__atomic_store_n(&vp->tx_pairs, ring && ring->enabled ? pairs | bit : pairs, __ATOMIC_RELAXED);
-}
-
-static void report(struct vhost_port *vp, enum log_level level, const char *what, uint32_t queue)
-{
-	log_limited(&vp->limit, loop_now(vp->port.ports->config.loop), level, "%s: %s %u",
-		vp->port.iface.name, what, queue);
+	__atomic_store_n(&vp->tx_pairs, ring && ring->enabled ? pairs | bit : pairs, __ATOMIC_RELEASE);
+	if (vp->port.tx_watched) {
+		watch_tx(vp, ring, true);
+		ports_wake(vp->port.ports);
+	}
 }
 
 /* A worker polls receive queue `queue`, and sleeps on the kick of this ring. */
@@ -244,6 +270,8 @@ static void vhost_kick(void *device, uint32_t idx)
 		waker = vp->port.rx_waker[0];
 	else if (idx % 2 == 1)
 		waker = vp->port.rx_waker[idx / 2];
+	else if (vp->port.tx_watched)
+		ports_wake(vp->port.ports);
 	if (waker)
 		waker_wake(waker);
 }
@@ -297,6 +325,16 @@ static void vhost_destroy(struct port *port)
 	free(vp);
 }
 
+static const struct port_wire_ops wire_ops = {
+	.rx_settle = vhost_rx_settle,
+	.rx_arm_besides = vhost_rx_arm_besides,
+	.tx = vhost_tx_wire,
+	.tx_short = vhost_tx_short,
+	.tx_arm = vhost_tx_arm,
+	.tx_disarm = vhost_tx_disarm,
+	.tx_watch = vhost_tx_watch,
+};
+
 static const struct port_ops vhost_ops = {
 	.rx = vhost_rx,
 	.rx_done = vhost_rx_done,
@@ -311,6 +349,7 @@ static const struct port_ops vhost_ops = {
 	.resume = vhost_port_resume,
 	.close = vhost_close,
 	.destroy = vhost_destroy,
+	.wire = &wire_ops,
 };
 
 struct vhost_port *vhost_port_of(struct port *port)

@@ -8,6 +8,7 @@
  *	vhost_port.c   control: making and ending a port, what vhost/ tells us
  *	vhost_rx.c     guest to switch: borrow its buffers
  *	vhost_tx.c     switch to guest: the one copy
+ *	vhost_wire.c   waiting for the guest's buffers, at the end of a lossless wire
  *	vhost_ctrl.c   the driver's control queue, where the front-end leaves it to us
  *	vhost_port_state.c   all of it for a successor process
  *
@@ -57,6 +58,8 @@ struct vhost_port {
 		tx_pairs; /* a bit for each pair we may send to: its ring runs and is enabled; relaxed atomic */
 	/* Taken once per burst, and only when several workers may send to one ring. */
 	pthread_spinlock_t tx_lock[VHOST_PORT_PAIRS];
+	uint32_t tx_waiters
+		[VHOST_PORT_PAIRS]; /* workers that sleep until there are buffers, a bit each; tx_lock */
 };
 
 struct vhost_port_config {
@@ -104,6 +107,19 @@ void vhost_rx_done(struct port *port, uint32_t queue);
 bool vhost_rx_arm(struct port *port, uint32_t queue);
 void vhost_rx_disarm(struct port *port, uint32_t queue);
 void vhost_tx(struct port *port, struct turn *turn, struct pkt *const *pkts, uint32_t n);
+/* As struct port_wire_ops says. */
+void vhost_rx_settle(struct port *port, uint32_t queue, struct turn *turn, uint32_t n);
+bool vhost_rx_arm_besides(struct port *port, uint32_t queue);
+uint32_t vhost_tx_wire(
+	struct port *port, struct turn *turn, struct pkt *const *pkts, uint32_t n, struct wire_wait *wait);
+/*
+ * Of a frame that did not go: it will, when there are more buffers than the `slots` that were too few, or when the ring has
+ * been mended. A ring that is full of buffers will never hold it: *drop becomes that.
+ */
+bool vhost_wire_waits(const struct virtq *vq, uint32_t slots, enum drop *drop);
+bool vhost_tx_short(struct port *port, const struct wire_wait *wait);
+bool vhost_tx_arm(struct port *port, const struct wire_wait *wait, uint32_t worker);
+void vhost_tx_disarm(struct port *port, const struct wire_wait *wait, uint32_t worker);
 
 static inline void vhost_port_tx_lock(struct vhost_port *vp, uint32_t pair)
 {

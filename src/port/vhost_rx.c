@@ -16,6 +16,13 @@
 /* Header and head of a small frame. */
 #define HEAD_LINES 2
 
+/* For a turn that may give it back. */
+static void hold(struct pkt *pkt, struct virtq_buffer buffer)
+{
+	pkt->buffer_id = buffer.id;
+	pkt->buffer_slots = buffer.slots;
+}
+
 /*
  * A chain of more pieces than any frame needs is given back as it is. To find that out took as long as to take those
  * pieces, so it uses them up.
@@ -33,6 +40,7 @@ static void drop_monster(
 static uint32_t pop_burst(struct vhost_port *vp, struct turn *turn, struct virtq *vq, struct rx_frame *frames,
 	uint32_t max, uint32_t *taken)
 {
+	struct pkt *pkts = &turn->pkts[turn->n_pkts];
 	struct virtq_chain chain = {.max = TURN_SEGS_PER_PKT};
 	uint32_t n = 0;
 
@@ -42,6 +50,8 @@ static uint32_t pop_burst(struct vhost_port *vp, struct turn *turn, struct virtq
 		chain.segs = (struct virtq_seg *)(void *)&turn->segs[turn->n_segs];
 		got = virtq_pop(vq, &chain);
 		if (unlikely(got == -ENOSPC)) {
+			if (turn->hold && turn->n_pkts + n > 0)
+				break; /* it is returned now or not at all: after those before it */
 			drop_monster(vp, vq, chain.buffer, turn);
 			continue;
 		}
@@ -52,7 +62,10 @@ static uint32_t pop_burst(struct vhost_port *vp, struct turn *turn, struct virtq
 		turn->n_bytes += min_u64(chain.read_len, PKT_LEN_MAX);
 		if (likely(chain.n_read > 0))
 			prefetch_read(chain.segs[0].addr, HEAD_LINES);
-		virtq_push(vq, chain.buffer, 0);
+		if (unlikely(turn->hold))
+			hold(&pkts[n - 1], chain.buffer);
+		else
+			virtq_push(vq, chain.buffer, 0);
 	}
 	return n;
 }
@@ -74,19 +87,20 @@ static uint32_t announce(struct vhost_port *vp, struct turn *turn)
 	pkt->head_len = RARP_FRAME_LEN;
 	pkt->body_len = 0;
 	pkt->n_segs = 0;
+	hold(pkt, (struct virtq_buffer){0});
 	rarp_announce(pkt->data, mac);
 	turn_push(turn, pkt, STAGE_ETH_INPUT);
 	return 1;
 }
 
-/* What goes along with queue 0. Returns the frames that came of it. */
-static uint32_t besides(struct vhost_port *vp, struct turn *turn)
+/* What goes along with queue 0. Returns the frames that came of it, max at most. */
+static uint32_t besides(struct vhost_port *vp, struct turn *turn, uint32_t max)
 {
 	struct vhost_ring *ctrl = rcu_load(vp->ctrl_ring);
 
 	if (unlikely(ctrl != NULL))
 		vhost_ctrl_serve(vp, ctrl);
-	if (unlikely(__atomic_load_n(&vp->announce, __ATOMIC_RELAXED) != 0))
+	if (unlikely(__atomic_load_n(&vp->announce, __ATOMIC_RELAXED) != 0) && max > 0)
 		return announce(vp, turn);
 	return 0;
 }
@@ -130,6 +144,12 @@ static inline enum drop fill(
 	return DROP_NONE;
 }
 
+static void hold_plain(struct pkt *pkts, const struct virtq_plain *buffers, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++)
+		hold(&pkts[i], (struct virtq_buffer){.id = buffers[i].id, .slots = 1});
+}
+
 static uint32_t receive_plain(struct vhost_port *vp, struct vhost_ring *ring, struct turn *turn, uint32_t max)
 {
 	struct virtq_plain buffers[RX_BURST];
@@ -138,7 +158,10 @@ static uint32_t receive_plain(struct vhost_port *vp, struct vhost_ring *ring, st
 	uint32_t n = within_bytes(turn, buffers, taken);
 
 	virtq_unpop(&ring->vq, taken - n);
-	virtq_push_plain(&ring->vq, buffers, n, VIRTQ_READ);
+	if (unlikely(turn->hold))
+		hold_plain(pkts, buffers, n);
+	else
+		virtq_push_plain(&ring->vq, buffers, n, VIRTQ_READ);
 	turn->n_pkts += n;
 	for (uint32_t i = 0; i < min_u32(n, PREFETCH_AHEAD); i++)
 		prefetch_read(buffers[i].addr, HEAD_LINES);
@@ -185,13 +208,53 @@ static uint32_t receive(struct vhost_port *vp, struct vhost_ring *ring, struct t
 	return n;
 }
 
+/* What was sent of a frame is forgotten when the ring begins anew: there may be another in its place. */
+static void begin_hold(struct vhost_port *vp, uint32_t queue, struct turn *turn, struct vhost_ring *ring)
+{
+	turn->held_from = ring;
+	if (ring && ring->vq.always_call)
+		vp->port.rx_wait[queue].segments = 0;
+}
+
+/* It found no room at the other end. */
+static void announce_again(struct vhost_port *vp, const struct pkt *pkt)
+{
+	uint64_t none = 0;
+
+	__atomic_compare_exchange_n(
+		&vp->announce, &none, ethernet_src(pkt->data), false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+}
+
 uint32_t vhost_rx(struct port *port, uint32_t queue, struct turn *turn, uint32_t max)
 {
 	struct vhost_port *vp = CONTAINER_OF(port, struct vhost_port, port);
-	uint32_t taken = queue == 0 ? besides(vp, turn) : 0;
+	uint32_t taken = queue == 0 ? besides(vp, turn, max) : 0;
 	struct vhost_ring *ring = vhost_port_rx_ring(vp, queue);
 
+	if (unlikely(turn->hold))
+		begin_hold(vp, queue, turn, ring);
 	return ring ? taken + receive(vp, ring, turn, max) : taken;
+}
+
+void vhost_rx_settle(struct port *port, uint32_t queue, struct turn *turn, uint32_t n)
+{
+	struct vhost_ring *ring = turn->held_from;
+	uint32_t slots = 0;
+
+	for (uint32_t i = n; i < turn->n_pkts; i++)
+		slots += turn->pkts[i].buffer_slots;
+	if (ring)
+		virtq_unpop(&ring->vq, slots);
+	for (uint32_t i = 0; i < n; i++) {
+		const struct pkt *pkt = &turn->pkts[i];
+
+		if (pkt->buffer_slots > 0)
+			virtq_push(&ring->vq,
+				(struct virtq_buffer){.id = pkt->buffer_id, .slots = pkt->buffer_slots}, 0);
+	}
+	for (uint32_t i = n; i < turn->n_pkts; i++)
+		if (turn->pkts[i].buffer_slots == 0)
+			announce_again(CONTAINER_OF(port, struct vhost_port, port), &turn->pkts[i]);
 }
 
 void vhost_rx_done(struct port *port, uint32_t queue)
@@ -221,6 +284,11 @@ bool vhost_rx_arm(struct port *port, uint32_t queue)
 	bool work = queue == 0 && ring_arm(rcu_load(vp->ctrl_ring));
 
 	return ring_arm(vhost_port_rx_ring(vp, queue)) || work;
+}
+
+bool vhost_rx_arm_besides(struct port *port, uint32_t queue)
+{
+	return queue == 0 && ring_arm(rcu_load(CONTAINER_OF(port, struct vhost_port, port)->ctrl_ring));
 }
 
 void vhost_rx_disarm(struct port *port, uint32_t queue)

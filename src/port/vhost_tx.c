@@ -23,8 +23,10 @@ struct tx {
 	struct virtq *vq;
 	struct iface_counters *counters;
 	uint32_t mtu;
-	bool begun;     /* the guest accepts a checksum that is only begun; of one ring */
-	uint32_t ahead; /* buffers to take at once: few, after some had to be given back */
+	bool begun;             /* the guest accepts a checksum that is only begun; of one ring */
+	uint32_t ahead;         /* buffers to take at once: few, after some had to be given back */
+	struct wire_wait *wait; /* what finds no room waits; NULL: it is dropped */
+	uint32_t short_of;      /* ring slots that were there for a frame, and too few */
 };
 
 static void drop_n(struct tx *tx, struct pkt *const *pkts, uint32_t n, enum drop reason)
@@ -167,6 +169,7 @@ static enum drop take_buffers(struct tx *tx, struct bunch *b, uint64_t len)
 		drop = b->n < max ? take_buffer(tx, b) : DROP_TX_TOO_LONG;
 	if (drop != DROP_NONE)
 		virtq_unpop(tx->vq, b->slots);
+	tx->short_of = b->slots;
 	return drop;
 }
 
@@ -214,39 +217,62 @@ static enum drop send_frame(struct tx *tx, const struct frame *f)
 	return DROP_NONE;
 }
 
-/* The rest of a packet whose segment did not fit is useless to the receiver: it is dropped with it. */
-static void send_slow(struct tx *tx, struct pkt *pkt)
+/*
+ * The rest of a packet whose segment did not fit is useless to the receiver: it is dropped with it. False: the packet
+ * is not done, it or the rest of it waits.
+ */
+static bool send_slow(struct tx *tx, struct pkt *pkt)
 {
+	uint32_t n_sent = 0, skip = tx->wait ? tx->wait->segments : 0;
 	struct frame_iter it;
 	struct frame f;
 	enum drop drop = frame_begin(&it, pkt, tx->vp->caps, tx->mtu);
 
-	while (drop == DROP_NONE && frame_next(&it, &f))
-		drop = send_frame(tx, &f);
+	while (drop == DROP_NONE && frame_next(&it, &f)) {
+		if (likely(n_sent >= skip))
+			drop = send_frame(tx, &f);
+		n_sent += drop == DROP_NONE;
+	}
+	if (unlikely(tx->wait != NULL)) {
+		bool waits = vhost_wire_waits(tx->vq, tx->short_of, &drop);
+
+		tx->wait->segments = waits ? n_sent : 0;
+		if (waits)
+			return false;
+	}
 	if (drop != DROP_NONE)
 		drop_n(tx, &pkt, 1, drop);
+	return true;
 }
 
-static void send_all(struct tx *tx, struct pkt *const *pkts, uint32_t n)
+/* Returns how many are done, sent or dropped: all, but on a lossless wire. */
+static uint32_t send_all(struct tx *tx, struct pkt *const *pkts, uint32_t n)
 {
 	uint32_t done = 0;
 
+	if (unlikely(tx->wait && tx->wait->segments > 0) && !send_slow(tx, pkts[done++]))
+		return 0;
 	while (done < n) {
 		uint32_t sent = send_plain(tx, pkts + done, n - done);
 
 		done += sent;
 		if (done < n && virtq_available(tx->vq, 1) == 0) {
+			tx->short_of = 0;
+			if (tx->wait)
+				return done;
 			drop_n(tx, pkts + done, n - done,
 				tx->vq->error == VIRTQ_OK ? DROP_TX_NO_BUFFER : DROP_TX_BROKEN);
-			return;
+			return n;
 		}
-		if (done < n && sent == 0) /* the next packet, or its buffer, is not plain */
-			send_slow(tx, pkts[done++]);
+		/* if none went, the next packet, or its buffer, is not plain */
+		if (done < n && sent == 0 && !send_slow(tx, pkts[done++]))
+			return done - 1;
 	}
+	return n;
 }
 
 /* The driver wants to see some frames only. */
-static void send_filtered_slow(struct tx *tx, struct pkt *const *pkts, uint32_t n)
+static uint32_t send_filtered_slow(struct tx *tx, struct pkt *const *pkts, uint32_t n)
 {
 	struct pkt *passed[TURN_PKTS];
 	uint32_t n_passed = 0;
@@ -257,6 +283,19 @@ static void send_filtered_slow(struct tx *tx, struct pkt *const *pkts, uint32_t 
 		else
 			drop_n(tx, &pkts[i], 1, DROP_TX_FILTERED);
 	send_all(tx, passed, n_passed);
+	return n;
+}
+
+/* The same one by one, as some may have to wait. */
+static uint32_t send_filtered_wire(struct tx *tx, struct pkt *const *pkts, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		if (!vnet_ctrl_passes(&tx->vp->ctrl, pkts[i]->data, pkts[i]->head_len))
+			drop_n(tx, &pkts[i], 1, DROP_TX_FILTERED);
+		else if (send_all(tx, &pkts[i], 1) == 0)
+			return i;
+	}
+	return n;
 }
 
 /* --- which pair --- */
@@ -269,51 +308,101 @@ static void break_call(struct vhost_port *vp, uint32_t pair, struct virtq *vq)
 	vhost_port_tx_unlock(vp, pair);
 }
 
-static void send_on(void *arg, uint32_t pair, struct pkt *const *pkts, uint32_t n)
+static uint32_t no_peer(struct tx *tx, struct pkt *const *pkts, uint32_t n)
 {
-	struct tx *tx = arg;
+	if (tx->wait) {
+		tx->wait->queue = WIRE_NO_QUEUE;
+		return 0;
+	}
+	drop_n(tx, pkts, n, DROP_TX_NO_PEER);
+	return n;
+}
+
+static uint32_t send_locked(struct tx *tx, struct pkt *const *pkts, uint32_t n)
+{
+	tx->begun = tx->vp->caps & FRAME_CAP_CSUM; /* the driver may change its mind, under the lock */
+	if (likely(!vnet_ctrl_filters(&tx->vp->ctrl)))
+		return send_all(tx, pkts, n);
+	return tx->wait ? send_filtered_wire(tx, pkts, n) : send_filtered_slow(tx, pkts, n);
+}
+
+/* Returns how many are done. */
+static uint32_t send_on_pair(struct tx *tx, uint32_t pair, struct pkt *const *pkts, uint32_t n)
+{
 	struct vhost_port *vp = tx->vp;
 	struct vhost_ring *ring = rcu_load(vp->rings[2 * pair]);
+	uint32_t done;
 	bool call;
 
-	if (unlikely(!ring)) {
-		drop_n(tx, pkts, n, DROP_TX_NO_PEER);
-		return;
-	}
+	if (unlikely(!ring))
+		return no_peer(tx, pkts, n);
 	tx->vq = &ring->vq;
 	vhost_port_tx_lock(vp, pair);
 	if (unlikely(!(vhost_port_tx_pairs(vp) & 1u << pair))) { /* the driver has just given it up */
 		vhost_port_tx_unlock(vp, pair);
-		drop_n(tx, pkts, n, DROP_TX_NO_PEER);
-		return;
+		return no_peer(tx, pkts, n);
 	}
-	tx->begun = vp->caps & FRAME_CAP_CSUM; /* the driver may change its mind, under the lock */
-	if (unlikely(vnet_ctrl_filters(&vp->ctrl)))
-		send_filtered_slow(tx, pkts, n);
-	else
-		send_all(tx, pkts, n);
+	done = send_locked(tx, pkts, n);
+	if (unlikely(done < n)) {
+		tx->wait->queue = pair;
+		tx->wait->place = tx->vq->next_avail;
+		tx->wait->buffers = tx->short_of;
+	}
 	call = virtq_publish(tx->vq);
 	vhost_port_tx_unlock(vp, pair);
 	if (call && unlikely(!virtq_call(tx->vq)))
 		break_call(vp, pair, tx->vq);
+	return done;
 }
 
-void vhost_tx(struct port *port, struct turn *turn, struct pkt *const *pkts, uint32_t n)
+static void send_on(void *arg, uint32_t pair, struct pkt *const *pkts, uint32_t n)
+{
+	send_on_pair(arg, pair, pkts, n);
+}
+
+static struct tx tx_begin(struct port *port, struct turn *turn, struct wire_wait *wait)
 {
 	struct vhost_port *vp = CONTAINER_OF(port, struct vhost_port, port);
-	uint32_t pairs = vhost_port_tx_pairs(vp);
-	struct tx tx = {
+
+	return (struct tx){
 		.vp = vp,
 		.turn = turn,
 		.counters = &turn_lane(turn, &port->iface)->counters,
 		.mtu = vhost_port_mtu(vp),
 		.ahead = TX_BURST,
+		.wait = wait,
 	};
+}
+
+void vhost_tx(struct port *port, struct turn *turn, struct pkt *const *pkts, uint32_t n)
+{
+	struct tx tx = tx_begin(port, turn, NULL);
+	uint32_t pairs = vhost_port_tx_pairs(tx.vp);
 
 	if (unlikely(pairs == 0))
 		drop_n(&tx, pkts, n, DROP_TX_NO_PEER);
 	else if (likely((pairs & (pairs - 1)) == 0))
-		send_on(&tx, (uint32_t)__builtin_ctz(pairs), pkts, n);
+		send_on_pair(&tx, (uint32_t)__builtin_ctz(pairs), pkts, n);
 	else
 		flow_spread(pairs, pkts, n, send_on, &tx);
+}
+
+/* Over several pairs: packets that follow each other to the same one at a time, so that the order stays. */
+uint32_t vhost_tx_wire(
+	struct port *port, struct turn *turn, struct pkt *const *pkts, uint32_t n, struct wire_wait *wait)
+{
+	struct tx tx = tx_begin(port, turn, wait);
+	uint32_t pairs = vhost_port_tx_pairs(tx.vp), done = 0;
+
+	if (pairs == 0)
+		return no_peer(&tx, pkts, n);
+	while (done < n) {
+		uint32_t pair, run = flow_run(pairs, pkts + done, n - done, &pair);
+		uint32_t sent = send_on_pair(&tx, pair, pkts + done, run);
+
+		done += sent;
+		if (sent < run)
+			break;
+	}
+	return done;
 }

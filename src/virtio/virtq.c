@@ -221,6 +221,32 @@ bool virtq_arm(struct virtq *q)
 	return virtq_available(q, 1) > 0;
 }
 
+bool virtq_more(struct virtq *q, uint32_t slots)
+{
+	bool more;
+
+	virtq_skip(q, (struct virtq_buffer){.slots = (uint16_t)slots});
+	more = virtq_available(q, 1) > 0;
+	virtq_unpop(q, slots);
+	return more;
+}
+
+/*
+ * The guest kicks when it goes past the place where it is asked to, so that is behind what is known. It is not asked
+ * when there is more: another who shares the ring may have asked at a later place.
+ */
+bool virtq_arm_beyond(struct virtq *q, uint32_t slots)
+{
+	bool more;
+
+	if (virtq_more(q, slots))
+		return true;
+	virtq_skip(q, (struct virtq_buffer){.slots = (uint16_t)slots});
+	more = virtq_arm(q);
+	virtq_unpop(q, slots);
+	return more;
+}
+
 void virtq_disarm(struct virtq *q)
 {
 	if (q->size == 0)

@@ -272,6 +272,9 @@ void virtq_call_due(struct virtq *q);
 
 /* Asks the guest to kick when it adds a buffer. True: there already is one, and the guest may not kick for it. */
 bool virtq_arm(struct virtq *q);
+/* The same when `slots` of them are known and too few: is there more than those, or ask for a kick. */
+bool virtq_more(struct virtq *q, uint32_t slots);
+bool virtq_arm_beyond(struct virtq *q, uint32_t slots);
 /* No kicks wanted: we poll. */
 void virtq_disarm(struct virtq *q);
 

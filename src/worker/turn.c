@@ -3,6 +3,7 @@
 
 #include "bridge/xconnect.h"
 #include "os/rcu.h"
+#include "worker/wire.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -110,10 +111,15 @@ static uint32_t receive(struct turn_runner *r, const struct rx_list *list, struc
 	uint32_t taken = 0, at = r->first < list->n ? r->first : 0, i;
 
 	received->n = 0;
+	r->n_wires = 0;
 	for (i = 0; i < list->n && turn_room(r->turn) > 0; i++) {
 		const struct rxq *q = &list->rxqs[at];
-		uint32_t n = q->port->ops->rx(q->port, q->queue, r->turn, RX_BUDGET);
+		uint32_t n = 0;
 
+		if (unlikely(iface_is_lossless(&q->port->iface)))
+			r->n_wires++;
+		else
+			n = q->port->ops->rx(q->port, q->queue, r->turn, RX_BUDGET);
 		if (n > 0)
 			received->at[received->n++] = (uint16_t)at;
 		taken += n;
@@ -133,6 +139,30 @@ static void give_back(const struct rx_list *list, const struct received *receive
 	}
 }
 
+/* Queues at the start of a lossless wire: each has the turn to itself. */
+static __attribute__((noinline)) uint32_t run_wires(
+	struct turn_runner *r, const struct rx_list *list, uint64_t now_ns)
+{
+	uint32_t taken = 0;
+
+	for (uint32_t i = 0; i < list->n; i++) {
+		const struct rxq *q = &list->rxqs[i];
+		uint64_t since;
+		uint32_t n;
+
+		if (!iface_is_lossless(&q->port->iface))
+			continue;
+		since = clocks();
+		turn_begin(r->turn, now_ns);
+		r->turn->watch = rcu_load(r->watch);
+		n = wire_run(r->turn, q, RX_BUDGET);
+		if (n > 0)
+			count_stage(&r->counters.stages[STAGE_XCONNECT], n, since);
+		taken += n;
+	}
+	return taken;
+}
+
 uint32_t turn_run(struct turn_runner *r, const struct rx_list *list, uint64_t now_ns)
 {
 	struct received received;
@@ -142,13 +172,17 @@ uint32_t turn_run(struct turn_runner *r, const struct rx_list *list, uint64_t no
 	turn_begin(r->turn, now_ns);
 	iface_count(&r->counters.turns, 1);
 	taken = receive(r, list, &received);
-	if (taken == 0)
-		return 0;
-	iface_count(&r->counters.busy_turns, 1);
-	since = count_stage(&r->counters.input, taken, since);
-	r->turn->watch = rcu_load(r->watch);
-	since = likely(r->turn->watch == NULL) ? run_stages(r, since, false) : run_stages_watched(r, since);
-	give_back(list, &received);
-	iface_count(&r->counters.input.clocks, clocks() - since);
+	if (taken > 0) {
+		since = count_stage(&r->counters.input, taken, since);
+		r->turn->watch = rcu_load(r->watch);
+		since = likely(r->turn->watch == NULL) ? run_stages(r, since, false)
+						       : run_stages_watched(r, since);
+		give_back(list, &received);
+		iface_count(&r->counters.input.clocks, clocks() - since);
+	}
+	if (unlikely(r->n_wires > 0))
+		taken += run_wires(r, list, now_ns);
+	if (taken > 0)
+		iface_count(&r->counters.busy_turns, 1);
 	return taken;
 }

@@ -42,6 +42,7 @@ struct turn_runner {
 	struct turn *turn;
 	struct bridges *bridges;
 	uint32_t first; /* the queue to begin with: where the turn before ran out of room, or the next one */
+	uint32_t n_wires; /* queues of this turn that begin a lossless wire */
 	struct turn_counters counters;
 	struct turn_watch *watch; /* rcu_load(); NULL: nobody looks on */
 };

@@ -6,6 +6,7 @@
 #include "os/rcu.h"
 #include "os/thread.h"
 #include "worker/private.h"
+#include "worker/wire.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -15,24 +16,29 @@
 static const struct rx_list no_queues;
 
 /* Returns true when a peer has something, or will not tell us: then there must be no sleep. */
-static bool arm_all(const struct rx_list *list)
+static bool arm_all(const struct rx_list *list, uint32_t worker)
 {
 	bool work = false;
 
 	for (uint32_t i = 0; i < list->n; i++) {
 		const struct rxq *q = &list->rxqs[i];
 
-		work |= q->port->ops->rx_arm(q->port, q->queue);
+		if (unlikely(wire_waits(q)))
+			work |= wire_arm(q, worker);
+		else
+			work |= q->port->ops->rx_arm(q->port, q->queue);
 	}
 	return work;
 }
 
-static void disarm_all(const struct rx_list *list)
+static void disarm_all(const struct rx_list *list, uint32_t worker)
 {
 	for (uint32_t i = 0; i < list->n; i++) {
 		const struct rxq *q = &list->rxqs[i];
 
 		q->port->ops->rx_disarm(q->port, q->queue);
+		if (unlikely(wire_waits(q)))
+			wire_disarm(q, worker);
 	}
 }
 
@@ -41,14 +47,14 @@ static void worker_sleep(struct worker *w)
 {
 	const struct rx_list *list = rcu_load(w->polled);
 
-	if (!arm_all(list)) {
+	if (!arm_all(list, w->idx)) {
 		iface_count(&w->sleeps, 1);
 		rcu_sleep();
 		waker_wait(&w->waker, UINT64_MAX);
 		rcu_woke();
 		list = rcu_load(w->polled);
 	}
-	disarm_all(list);
+	disarm_all(list, w->idx);
 }
 
 /* While there is nothing to do: looks at queues between two looks at the clock, which takes as long as two; some 2 µs. */
@@ -256,7 +262,31 @@ static void workers_unpoll(void *subject, struct port *port, uint32_t queue)
 	replace_list(w, list);
 }
 
+static void workers_wake(void *subject)
+{
+	struct workers *ws = subject;
+
+	for (uint32_t i = 0; i < ws->n; i++)
+		waker_wake(&ws->workers[i].waker);
+}
+
+static int workers_watch_kick(void *subject, int fd, bool watch)
+{
+	struct workers *ws = subject;
+	int err = 0;
+
+	for (uint32_t i = 0; i < ws->n && !err; i++) {
+		if (watch)
+			err = waker_watch(&ws->workers[i].waker, fd);
+		else
+			waker_unwatch(&ws->workers[i].waker, fd);
+	}
+	return err;
+}
+
 const struct port_placer workers_placer = {
 	.start = workers_poll,
 	.stop = workers_unpoll,
+	.wake = workers_wake,
+	.watch = workers_watch_kick,
 };

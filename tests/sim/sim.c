@@ -37,7 +37,22 @@ static void unplace(void *subject, struct port *port, uint32_t queue)
 	list->n = n;
 }
 
-static const struct port_placer placer = {.start = place, .stop = unplace};
+static void wake(void *subject)
+{
+	waker_wake(&((struct sim *)subject)->waker);
+}
+
+static int watch(void *subject, int fd, bool on)
+{
+	struct waker *waker = &((struct sim *)subject)->waker;
+
+	if (on)
+		return waker_watch(waker, fd);
+	waker_unwatch(waker, fd);
+	return 0;
+}
+
+static const struct port_placer placer = {.start = place, .stop = unplace, .wake = wake, .watch = watch};
 
 /* --- the switch --- */
 
