@@ -52,15 +52,17 @@ class Case:
     block_size: str
     depth: int
     queues: int = 1
+    called: bool = False  # the client sleeps until it is called, as guests do
 
     @property
     def name(self):
         return f"{self.place.name}: {self.block_size} {self.rw}, depth {self.depth}, {self.queues} queue" + \
-            ("s" if self.queues > 1 else "")
+            ("s" if self.queues > 1 else "") + (", called" if self.called else "")
 
     def client(self):
         return (f"--rw={self.rw}", f"--block-size={self.block_size}", f"--depth={self.depth}",
-                f"--queues={self.queues}", "--indirect", "--warm-up=0.2", f"--time={SECONDS}")
+                f"--queues={self.queues}", "--indirect", "--warm-up=0.2", f"--time={SECONDS}",
+                *(["--sleep"] if self.called else []))
 
     @property
     def aim(self):
@@ -70,6 +72,7 @@ class Case:
 def cases_of(place):
     cases = [Case(place, rw, "4k", depth, queues) for rw in ("randread", "randwrite") for depth in (1, 32, 128)
              for queues in (1, 2)]
+    cases += [Case(place, "randread", "4k", depth, called=True) for depth in (1, 32)]
     return cases + [Case(place, rw, "128k", 32) for rw in ("read", "write")]
 
 
