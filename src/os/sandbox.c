@@ -29,12 +29,33 @@ bool sandbox_level_parse(const char *text, enum sandbox_level *level)
 	return false;
 }
 
-int sandbox_add_dir(struct sandbox_config *c, const char *dir, uint32_t rights)
+static int add_dir(struct sandbox_config *c, const char *dir, size_t len, uint32_t rights)
 {
+	struct sandbox_dir *d = &c->dirs[c->n_dirs];
+
 	if (c->n_dirs == SANDBOX_DIRS_MAX)
 		return -ENOSPC;
-	c->dirs[c->n_dirs++] = (struct sandbox_dir){.path = dir, .rights = rights};
+	if (len >= sizeof(d->path))
+		return -ENAMETOOLONG;
+	memcpy(d->path, dir, len);
+	d->path[len] = '\0';
+	d->rights = rights;
+	c->n_dirs++;
 	return 0;
+}
+
+int sandbox_add_dir(struct sandbox_config *c, const char *dir, uint32_t rights)
+{
+	return add_dir(c, dir, strlen(dir), rights);
+}
+
+int sandbox_add_dir_of(struct sandbox_config *c, const char *file, uint32_t rights)
+{
+	const char *slash = strrchr(file, '/');
+
+	if (!slash)
+		return add_dir(c, ".", 1, rights);
+	return add_dir(c, file, slash == file ? 1 : (size_t)(slash - file), rights);
 }
 
 static int compare_fds(const void *a, const void *b)

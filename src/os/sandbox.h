@@ -48,7 +48,7 @@ enum sandbox_dir_rights {
 };
 
 struct sandbox_dir {
-	const char *path;
+	char path[256];
 	uint32_t rights;
 };
 
@@ -70,8 +70,10 @@ struct sandbox_report {
 /* "full", "basic" or "none"; false if text is none of them. */
 bool sandbox_level_parse(const char *text, enum sandbox_level *level);
 
-/* The text is not copied. 0, or -ENOSPC. */
+/* Before sandbox_enter(), which wants the directory to be there. 0, -ENOSPC or -ENAMETOOLONG. */
 int sandbox_add_dir(struct sandbox_config *c, const char *dir, uint32_t rights);
+/* The same for the directory that this file lies in. */
+int sandbox_add_dir_of(struct sandbox_config *c, const char *file, uint32_t rights);
 
 /*
  * Closes every descriptor from 3 on but these: what a careless parent left open. Before anything of our own is opened.

@@ -67,19 +67,7 @@ static void on_lost_memory(void *arg)
 	l->program->check_memory(l->self);
 }
 
-/* A directory in which the socket file at path may be removed at the end. */
-static int add_dir_of(struct sandbox_config *c, const char *path)
-{
-	const char *slash = strrchr(path, '/');
-	char *dir;
-
-	if (!slash)
-		return sandbox_add_dir(c, ".", SANDBOX_DIR_REMOVE);
-	dir = strndup(path, slash == path ? 1 : (size_t)(slash - path)); /* lives as long as the process */
-	return dir ? sandbox_add_dir(c, dir, SANDBOX_DIR_REMOVE) : -ENOMEM;
-}
-
-/* What the common options need in the sandbox. */
+/* What the common options need in the sandbox: at the end, the files of sockets that were made here are removed. */
 static int widen_sandbox(struct life *l)
 {
 	const struct backend_options *o = &l->options;
@@ -92,11 +80,11 @@ static int widen_sandbox(struct life *l)
 		if (o->client || !o->sockets[i].path)
 			continue;
 		c->calls |= SANDBOX_UNLINK;
-		err = add_dir_of(c, o->sockets[i].path);
+		err = sandbox_add_dir_of(c, o->sockets[i].path, SANDBOX_DIR_REMOVE);
 	}
 	if (o->stats_socket && err == 0) {
 		c->calls |= SANDBOX_UNLINK;
-		err = add_dir_of(c, o->stats_socket);
+		err = sandbox_add_dir_of(c, o->stats_socket, SANDBOX_DIR_REMOVE);
 	}
 	return err;
 }

@@ -37,7 +37,7 @@ struct backend_env {
 	const struct backend_options *options;
 	struct loop *loop;
 	struct ctl *ctl; /* open() adds the program's types and tables; reached by --stats-socket */
-	/* open() adds calls and directories to what program->sandbox_calls says; texts live as long as the process. */
+	/* open() adds calls and directories to what program->sandbox_calls says. */
 	struct sandbox_config sandbox;
 };
 
