@@ -32,6 +32,7 @@ void commands_add(struct ctl *ctl, struct rooms *rooms, struct handover *handove
 {
 	ctl_add_type(ctl, &interface_type, rooms);
 	ctl_add_type(ctl, &watch_reason_type, NULL);
+	ctl_add_type(ctl, &watch_node_type, rooms->watch);
 	version_command_add(ctl, "ginnel");
 	ctl_add_table(ctl, &handover_commands, handover);
 	ctl_add_table(ctl, &interface_commands, rooms->ports);
@@ -42,4 +43,6 @@ void commands_add(struct ctl *ctl, struct rooms *rooms, struct handover *handove
 	ctl_add_table(ctl, &bridge_commands, rooms->bridges);
 	ctl_add_table(ctl, &worker_commands, rooms->workers);
 	ctl_add_table(ctl, &capture_commands, rooms->watch);
+	ctl_add_table(ctl, &trace_commands, rooms->watch);
+	ctl_add_table(ctl, &why_commands, &rooms->why);
 }

@@ -7,6 +7,7 @@
 #include "ctl/ctl.h"
 #include "port/port.h"
 #include "watch/watch.h"
+#include "worker/why.h"
 #include "worker/worker.h"
 
 /* Any room may be missing (NULL) when only the words are wanted, as for the manual page. */
@@ -16,6 +17,7 @@ struct rooms {
 	struct workers *workers;
 	struct ports *ports;
 	struct watch *watch;
+	struct why why;
 };
 
 struct handover;

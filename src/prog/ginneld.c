@@ -108,6 +108,7 @@ static int make_rooms(struct daemon *d)
 		.subject = r->workers});
 	if (!r->watch)
 		return -ENOMEM;
+	r->why = (struct why){r->workers, r->watch, r->ifaces};
 	return workers_start(r->workers);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * watch - seeing what becomes of packets: captures into a file (pcap trace).
+ * watch - seeing what becomes of packets: captures into a file (pcap trace), the
+ * roads of chosen packets (trace add).
  *
  *	worker: a turn --> struct turn_watch (pkt/watch.h) --> memory of the worker's own, made before
  *	control:                                                   --> the file, the answer of a command
@@ -34,8 +35,18 @@ void watch_destroy(struct watch *w);
 /* What was captured so far is in the file when this returns: the process may end. */
 void watch_sync(struct watch *w);
 
-extern const struct ctl_type watch_reason_type; /* "drop-reason", no subject */
+/*
+ * A packet that only tries the road: begin() gives what to put into its turn (turn->watch), end() the roads of that
+ * packet and of all that came of it, as show trace has them. Nothing else may happen between.
+ */
+struct turn_watch *watch_trial_begin(struct watch *w);
+json_t *watch_trial_end(struct watch *w);
 
-extern const struct ctl_table capture_commands; /* subject: struct watch */
+extern const struct ctl_type watch_reason_type; /* "drop-reason", no subject */
+extern const struct ctl_type watch_node_type;   /* "node"; subject: struct watch */
+
+/* Subject: struct watch. */
+extern const struct ctl_table capture_commands;
+extern const struct ctl_table trace_commands;
 
 #endif

@@ -33,6 +33,7 @@ struct workers {
 	uint64_t spin_ns;
 	bool paused;
 	uint64_t cleared_ns;
+	struct turn_runner trial; /* control's, for why */
 	struct worker workers[WORKER_MAX];
 };
 

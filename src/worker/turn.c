@@ -186,3 +186,25 @@ uint32_t turn_run(struct turn_runner *r, const struct rx_list *list, uint64_t no
 		iface_count(&r->counters.busy_turns, 1);
 	return taken;
 }
+
+void turn_try(
+	struct turn_runner *r, struct turn_watch *watch, uint64_t now_ns, const struct turn_trial *trial)
+{
+	struct turn *turn = r->turn;
+	struct pkt *pkt;
+
+	ASSERT(watch->trial && trial->len <= PKT_LEN_MAX);
+	turn_begin(turn, now_ns);
+	turn->watch = watch;
+	pkt = turn_pkt(turn);
+	pkt_init(pkt, trial->rx);
+	pkt->offload = (struct pkt_offload){0};
+	pkt->head_len = (uint16_t)min_u32(trial->len, PKT_HEAD_MAX);
+	pkt->body_len = trial->len - pkt->head_len;
+	pkt->n_segs = pkt->body_len > 0;
+	pkt->segs = turn->segs;
+	turn->segs[turn->n_segs++] = (struct pkt_seg){trial->frame + pkt->head_len, pkt->body_len};
+	memcpy(pkt->data, trial->frame, pkt->head_len);
+	turn_push(turn, pkt, STAGE_ETH_INPUT);
+	run_stages_watched(r, clocks());
+}

@@ -54,4 +54,18 @@ void turn_runner_fini(struct turn_runner *r);
 /* One turn over the queues of list. Returns the buffers taken; 0 means there was nothing to do. */
 uint32_t turn_run(struct turn_runner *r, const struct rx_list *list, uint64_t now_ns);
 
+/* A packet that only tries the road. */
+struct turn_trial {
+	struct iface *rx;
+	const uint8_t *frame;
+	uint32_t len; /* at least a header, at most PKT_LEN_MAX */
+};
+
+/*
+ * A turn with that packet alone, and a trial's watch looking on. Control; the runner's worker is the number of workers,
+ * so that its lane is in no sum.
+ */
+void turn_try(
+	struct turn_runner *r, struct turn_watch *watch, uint64_t now_ns, const struct turn_trial *trial);
+
 #endif

@@ -131,6 +131,8 @@ int workers_create(struct workers **out, const struct workers_config *config)
 	ws->cleared_ns = clock_now_ns();
 	for (; ws->n < config->n && err == 0; ws->n += err == 0)
 		err = worker_init(ws, &ws->workers[ws->n], ws->n, config);
+	if (err == 0)
+		err = turn_runner_init(&ws->trial, config->n, config->bridges);
 	if (err) {
 		workers_destroy(ws);
 		return err;
@@ -171,6 +173,7 @@ void workers_destroy(struct workers *ws)
 		}
 		worker_fini(w);
 	}
+	turn_runner_fini(&ws->trial);
 	free(ws);
 }
 

@@ -76,7 +76,7 @@ static void capture(uint32_t what, struct filter filter)
 		.what = what, .snap_len = CAPTURE_SNAP_MAX, .filter = filter};
 
 	assert_int_equal(capture_start(watch, &settings, path), 0);
-	assert_ptr_equal(sim.runner.watch, &watch->watchers[0].base);
+	assert_ptr_equal(sim.runner.watch, &watch->watchers[0].capture_only);
 }
 
 static void send_bytes(uint32_t from, const uint8_t *bytes, uint32_t len)
