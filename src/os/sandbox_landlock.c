@@ -109,9 +109,14 @@ int sandbox_landlock(const struct sandbox_config *c, int *abi, char *why, size_t
 	int ruleset, err;
 
 	*abi = (int)syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
-	ruleset = *abi < 0 ? -errno : make_ruleset(*abi);
+	if (*abi < 0) {
+		/* also where somebody else's seccomp hides it, with an error of his choice */
+		snprintf(why, why_len, "Landlock, which this kernel does not have (%s)", strerror(errno));
+		return -ENOSYS;
+	}
+	ruleset = make_ruleset(*abi);
 	if (ruleset < 0) {
-		snprintf(why, why_len, "Landlock, which this kernel does not have (%s)", strerror(-ruleset));
+		snprintf(why, why_len, "Landlock (%s)", strerror(-ruleset));
 		return ruleset;
 	}
 	err = allow_all(ruleset, *abi, c, why, why_len);
