@@ -281,7 +281,6 @@ static const struct vhost_device device_ops = {
 	.quiesce = vhost_quiesce,
 	.set_features = vhost_set_features,
 	.connected = vhost_connected,
-	.over = vhost_over,
 	.get_config = vhost_get_config,
 	.message = vhost_message,
 	.kick = vhost_kick,
@@ -384,6 +383,8 @@ struct vhost_backend_config vhost_port_backend(struct vhost_port *vp)
 		.config_optional = true,
 		.n_rings = VHOST_PORT_RINGS,
 		.queue_num = VHOST_PORT_PAIRS,
+		.over = vhost_over,
+		.over_arg = vp,
 		.ops = &device_ops,
 		.device = vp,
 	};

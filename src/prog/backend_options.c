@@ -243,12 +243,21 @@ int backend_options_check(struct backend_options *o, uint32_t sockets_min)
 	return 0;
 }
 
-void backend_options_socket(
-	const struct backend_options *o, uint32_t idx, struct vhost_backend_config *config)
+static void on_over(void *arg)
+{
+	struct backend_options *o = arg;
+
+	if (++o->n_over == o->n_sockets)
+		loop_stop(o->loop);
+}
+
+void backend_options_socket(struct backend_options *o, uint32_t idx, struct vhost_backend_config *config)
 {
 	ASSERT(idx < o->n_sockets);
 	config->path = o->sockets[idx].path;
 	config->fd = o->sockets[idx].fd;
+	config->over = on_over;
+	config->over_arg = o;
 	config->server = !o->client;
 	config->mode = o->socket_mode;
 	config->group = o->has_group ? &o->group : NULL;

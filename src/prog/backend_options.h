@@ -38,6 +38,9 @@ struct backend_options {
 	/* From the program; they bound the options above. */
 	const char *program;
 	uint32_t sockets_max, queues_max, queue_size_max;
+	/* The program ends when all its sockets were connections that are over. */
+	struct loop *loop;
+	uint32_t n_over;
 };
 
 /* Defaults, but what the program sets. */
@@ -53,9 +56,8 @@ int backend_option_fd(struct backend_options *o, const char *text, int *fd, char
  */
 int backend_options_check(struct backend_options *o, uint32_t sockets_min);
 
-/* Fills in how socket idx is to be reached, and the limit of ring sizes. */
-void backend_options_socket(
-	const struct backend_options *o, uint32_t idx, struct vhost_backend_config *config);
+/* Fills in how socket idx is to be reached, what happens when it ends, and the limit of ring sizes. */
+void backend_options_socket(struct backend_options *o, uint32_t idx, struct vhost_backend_config *config);
 /* Why that could not be done, with the mend; logged. Returns err. */
 int backend_options_explain(const struct backend_options *o, uint32_t idx, int err);
 

@@ -126,6 +126,7 @@ static int make_env(struct life *l)
 {
 	int err = loop_create(&l->env.loop);
 
+	l->options.loop = l->env.loop;
 	if (err == 0)
 		err = ctl_create(&l->env.ctl);
 	if (err == 0) {

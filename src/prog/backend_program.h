@@ -34,7 +34,7 @@
 #include "prog/backend_options.h"
 
 struct backend_env {
-	const struct backend_options *options;
+	struct backend_options *options;
 	struct loop *loop;
 	struct ctl *ctl; /* open() adds the program's types and tables; reached by --stats-socket */
 	/* open() adds calls and directories to what program->sandbox_calls says. */

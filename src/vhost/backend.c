@@ -133,8 +133,8 @@ static void on_over(void *arg)
 	struct vhost_backend *b = arg;
 
 	b->over = true;
-	if (b->ops->over)
-		b->ops->over(b->device);
+	if (b->on_over)
+		b->on_over(b->over_arg);
 }
 
 /* What a device offers it must be able to answer. */
@@ -185,6 +185,8 @@ struct vhost_backend *backend_alloc(struct loop *loop, const struct vhost_backen
 	b->max_ring_size = config->max_ring_size ? config->max_ring_size : VIRTQ_MAX_SIZE;
 	b->max_mem_slots = config->max_mem_slots ? config->max_mem_slots : GMEM_MAX_REGIONS;
 	b->mem_filter = config->mem_filter;
+	b->on_over = config->over;
+	b->over_arg = config->over_arg;
 	for (uint32_t i = 0; i < b->n_rings; i++)
 		ring_init(&b->rings[i], i);
 	conn_init(&b->conn, loop, &conn_events, b);

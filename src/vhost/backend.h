@@ -67,11 +67,6 @@ struct vhost_device {
 	void (*set_features)(void *device, uint64_t features);
 	/* A front-end is there, or has gone (rings are unpublished already). May be NULL. */
 	void (*connected)(void *device, bool connected);
-	/*
-	 * The connection that the back-end was given has ended and none comes after it. From the loop, with nothing of the
-	 * back-end on the stack: it may be destroyed here. May be NULL.
-	 */
-	void (*over)(void *device);
 
 	/*
 	 * All below may be NULL; then no protocol feature may be offered that leads there. 0 or -errno: the message is
@@ -100,8 +95,11 @@ struct vhost_backend_config {
 	const char *path; /* copied; NULL: fd */
 	bool server;      /* listen at path; otherwise connect to it, again and again until it works */
 	mode_t mode;      /* of the socket file, server only */
-	/* With path NULL: a unix socket that listens, or the one connection there will be (ops->over). */
+	/* With path NULL: a unix socket that listens, or the one connection there will be (over). */
 	int fd;
+	/* That one has ended. From the loop, with nothing of the back-end on the stack: it may be destroyed here. May be NULL. */
+	void (*over)(void *arg);
+	void *over_arg;
 	const gid_t *group;         /* of the socket file; NULL: the one it gets by itself */
 	uint64_t reconnect_ns;      /* a client's patience between attempts; 0: 100 ms, growing to 1 s */
 	uint64_t features;          /* offered device features; 26 and 30 are added by the engine */

@@ -97,6 +97,8 @@ struct vhost_backend {
 	uint32_t max_ring_size, max_mem_slots;
 	const struct mem_filter *mem_filter;
 	bool over;
+	void (*on_over)(void *arg);
+	void *over_arg;
 
 	/* negotiated with the front-end of now */
 	bool connected;

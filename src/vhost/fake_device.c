@@ -160,7 +160,6 @@ static const struct vhost_device ops = {
 	.quiesce = on_quiesce,
 	.set_features = on_set_features,
 	.connected = on_connected,
-	.over = on_over,
 	.get_config = on_get_config,
 	.set_config = on_set_config,
 	.message = on_device_message,
@@ -217,6 +216,8 @@ void fake_device_open_with(struct fake_device *d, uint32_t n_rings, const struct
 	config.max_ring_size = with->max_ring_size;
 	config.max_mem_slots = with->max_mem_slots;
 	config.mem_filter = with->mem_filter;
+	config.over = on_over;
+	config.over_arg = d;
 	assert_int_equal(vhost_backend_create(&d->backend, d->loop, &config), 0);
 }
 

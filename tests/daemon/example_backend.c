@@ -49,18 +49,10 @@ static void on_connected(void *device, bool connected)
 	log_info("example: sinned and lives");
 }
 
-static void on_over(void *device)
-{
-	struct example *e = device;
-
-	loop_stop(e->env->loop);
-}
-
 static const struct vhost_device ops = {.publish = on_publish,
 	.quiesce = on_quiesce,
 	.set_features = on_set_features,
-	.connected = on_connected,
-	.over = on_over};
+	.connected = on_connected};
 
 static void on_tick(void *arg)
 {
