@@ -132,7 +132,47 @@ TEST(descriptors_for_another_process_are_left_alone)
 	assert_int_equal(service_take("ginnel"), -1);
 }
 
-TESTS(cmocka_unit_test(without_a_manager_nobody_is_told), cmocka_unit_test(a_manager_hears_of_it),
+TEST(who_has_opened_the_manager_can_tell_it_later)
+{
+	int manager = manager_open(), fd = service_open();
+	struct unix_load load;
+
+	assert_true(fd >= 0);
+	service_send(fd, "READY=1");
+	service_send(fd, "STOPPING=1");
+	service_send(-ENOENT, "to nobody");
+	expect(manager, "READY=1", &load);
+	expect(manager, "STOPPING=1", &load);
+	close(manager);
+	service_send(fd, "to somebody who has gone");
+	close(fd);
+	unsetenv("NOTIFY_SOCKET");
+	assert_int_equal(service_open(), -ENOENT);
+	setenv("NOTIFY_SOCKET", "/nowhere/at/all", 1);
+	assert_int_equal(service_open(), -ENOENT);
+}
+
+TEST(descriptors_are_passed_in_their_order)
+{
+	char pid[16];
+	int fds[4];
+
+	snprintf(pid, sizeof(pid), "%d", (int)getpid());
+	setenv("LISTEN_PID", pid, 1);
+	setenv("LISTEN_FDS", "3", 1);
+	assert_int_equal(service_sockets(fds, 4), 3);
+	assert_true(fds[0] == 3 && fds[1] == 4 && fds[2] == 5);
+	assert_int_equal(service_sockets(fds, 2), 2);
+	setenv("LISTEN_FDS", "-1", 1);
+	assert_int_equal(service_sockets(fds, 4), 0);
+	setenv("LISTEN_PID", "1", 1);
+	setenv("LISTEN_FDS", "3", 1);
+	assert_int_equal(service_sockets(fds, 4), 0);
+}
+
+TESTS(cmocka_unit_test(who_has_opened_the_manager_can_tell_it_later),
+	cmocka_unit_test(descriptors_are_passed_in_their_order),
+	cmocka_unit_test(without_a_manager_nobody_is_told), cmocka_unit_test(a_manager_hears_of_it),
 	cmocka_unit_test(a_descriptor_is_stored_when_the_call_returns),
 	cmocka_unit_test(descriptors_are_found_by_name_one_after_the_other),
 	cmocka_unit_test(descriptors_for_another_process_are_left_alone))
