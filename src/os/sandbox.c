@@ -15,6 +15,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+/* In place of a descriptor. */
+#define NO_RULESET INT32_MAX
+
 static const char *const level_names[] = {
 	[SANDBOX_FULL] = "full", [SANDBOX_BASIC] = "basic", [SANDBOX_NONE] = "none"};
 
@@ -173,33 +176,53 @@ static int enter_basic(struct sandbox_report *r)
 	return 0;
 }
 
-static int enter_landlock(const struct sandbox_config *c, struct sandbox_report *r)
+/* While there are privileges that some directory may need. The rules, NO_RULESET where there is no Landlock, or -errno. */
+static int open_landlock(const struct sandbox_config *c, struct sandbox_report *r, int *abi)
 {
-	char line[160];
-	int abi, err = sandbox_landlock(c, &abi, line, sizeof(line));
+	char why[160];
+	int ruleset = sandbox_landlock_open(c, abi, why, sizeof(why));
 
-	if (err == 0) {
-		snprintf(line, sizeof(line), "Landlock ABI %d with %u director%s", abi, c->n_dirs,
-			c->n_dirs == 1 ? "y" : "ies");
-		say(r->active, sizeof(r->active), line);
-		return 0;
-	}
-	say(r->missing, sizeof(r->missing), line);
-	return err == -ENOSYS || err == -EOPNOTSUPP ? 0 : err;
+	if (ruleset < 0)
+		say(r->missing, sizeof(r->missing), why);
+	return ruleset == -ENOSYS ? NO_RULESET : ruleset;
 }
 
-static int enter_full(const struct sandbox_config *c, struct sandbox_report *r)
+static int enter_landlock(const struct sandbox_config *c, struct sandbox_report *r, int ruleset, int abi)
 {
-	int err = enter_landlock(c, r);
+	char line[64];
+	int err = sandbox_landlock_enter(ruleset);
 
-	if (err)
+	if (err) {
+		lacks(r, "Landlock", err);
 		return err;
-	err = sandbox_seccomp(c);
+	}
+	snprintf(line, sizeof(line), "Landlock ABI %d with %u director%s", abi, c->n_dirs,
+		c->n_dirs == 1 ? "y" : "ies");
+	say(r->active, sizeof(r->active), line);
+	return 0;
+}
+
+static int enter_seccomp(const struct sandbox_config *c, struct sandbox_report *r)
+{
+	int err = sandbox_seccomp(c);
+
 	if (err)
 		lacks(r, "seccomp: --sandbox=basic does without", err);
 	else
 		say(r->active, sizeof(r->active), SANDBOX_SANITIZED ? "seccomp for sanitizers" : "seccomp");
 	return err;
+}
+
+static int enter_full(const struct sandbox_config *c, struct sandbox_report *r)
+{
+	int abi, err, ruleset = open_landlock(c, r, &abi);
+
+	if (ruleset < 0)
+		return ruleset;
+	err = enter_basic(r);
+	if (err == 0 && ruleset != NO_RULESET)
+		err = enter_landlock(c, r, ruleset, abi);
+	return err ? err : enter_seccomp(c, r);
 }
 
 int sandbox_enter(const struct sandbox_config *c, struct sandbox_report *r)
@@ -216,9 +239,7 @@ int sandbox_enter(const struct sandbox_config *c, struct sandbox_report *r)
 		say(r->missing, sizeof(r->missing), "threads run already");
 		return -EBUSY;
 	}
-	err = enter_basic(r);
-	if (err == 0 && c->level == SANDBOX_FULL)
-		err = enter_full(c, r);
+	err = c->level == SANDBOX_FULL ? enter_full(c, r) : enter_basic(r);
 	at = strlen(level_names[c->level]);
 	if (r->active[at] == ',')
 		r->active[at] = ':';

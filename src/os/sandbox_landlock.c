@@ -104,7 +104,7 @@ static int allow_all(int ruleset, int abi, const struct sandbox_config *c, char 
 	return err;
 }
 
-int sandbox_landlock(const struct sandbox_config *c, int *abi, char *why, size_t why_len)
+int sandbox_landlock_open(const struct sandbox_config *c, int *abi, char *why, size_t why_len)
 {
 	int ruleset, err;
 
@@ -120,10 +120,19 @@ int sandbox_landlock(const struct sandbox_config *c, int *abi, char *why, size_t
 		return ruleset;
 	}
 	err = allow_all(ruleset, *abi, c, why, why_len);
-	if (err == 0 && syscall(SYS_landlock_restrict_self, ruleset, 0) < 0) {
-		err = -errno;
-		snprintf(why, why_len, "Landlock (%s)", strerror(-err));
+	if (err) {
+		close(ruleset);
+		return err;
 	}
+	return ruleset;
+}
+
+int sandbox_landlock_enter(int ruleset)
+{
+	int err = 0;
+
+	if (syscall(SYS_landlock_restrict_self, ruleset, 0) < 0)
+		err = -errno;
 	close(ruleset);
 	return err;
 }

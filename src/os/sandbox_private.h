@@ -26,8 +26,10 @@
 #define SANDBOX_SANITIZED false
 #endif
 
-/* 0 and *abi, or -errno; why holds a sentence. */
-int sandbox_landlock(const struct sandbox_config *c, int *abi, char *why, size_t why_len);
+/* A descriptor of the rules, to be entered later, and *abi; -ENOSYS or another -errno, and why holds a sentence. */
+int sandbox_landlock_open(const struct sandbox_config *c, int *abi, char *why, size_t why_len);
+/* Takes it over. 0, or -errno. */
+int sandbox_landlock_enter(int ruleset);
 /* 0, or -errno. */
 int sandbox_seccomp(const struct sandbox_config *c);
 
