@@ -74,7 +74,7 @@ static void close_between(unsigned first, unsigned last)
 
 void sandbox_close_others(const int *keep, uint32_t n_keep)
 {
-	int fds[64];
+	int fds[SANDBOX_KEEP_MAX];
 	unsigned next = STDERR_FILENO + 1;
 
 	ASSERT(n_keep <= ARRAY_LEN(fds));

@@ -78,6 +78,7 @@ int sandbox_add_dir_of(struct sandbox_config *c, const char *file, uint32_t righ
 /*
  * Closes every descriptor from 3 on but these: what a careless parent left open. Before anything of our own is opened.
  */
+#define SANDBOX_KEEP_MAX 128
 void sandbox_close_others(const int *keep, uint32_t n_keep);
 
 /* 0, or -errno and report->missing names the mend. -EBUSY: threads run already. */

@@ -31,8 +31,11 @@ void backend_options_init(struct backend_options *o)
 	};
 }
 
-static int keep(struct backend_options *o, int fd)
+int backend_options_keep(struct backend_options *o, int fd)
 {
+	for (uint32_t i = 0; i < o->n_keep; i++)
+		if (o->keep[i] == fd)
+			return 0;
 	if (o->n_keep == BACKEND_KEEP_MAX)
 		return -ENOSPC;
 	o->keep[o->n_keep++] = fd;
@@ -47,7 +50,7 @@ int backend_option_fd(struct backend_options *o, const char *text, int *fd, char
 		return option_wrong(
 			wanted, "the number of a descriptor that whoever starts the program leaves open");
 	*fd = (int)number;
-	return keep(o, *fd) == 0 ? 0 : option_wrong(wanted, "fewer descriptors");
+	return backend_options_keep(o, *fd) == 0 ? 0 : option_wrong(wanted, "fewer descriptors");
 }
 
 static int add_socket(struct backend_options *o, const char *path, int fd, char wanted[OPTION_WANTED_LEN])
@@ -218,7 +221,7 @@ static int take_activated(struct backend_options *o)
 				   "its socket unit");
 	for (uint32_t i = 0; i < n; i++) {
 		o->sockets[o->n_sockets++] = (struct backend_socket){.fd = fds[i]};
-		keep(o, fds[i]);
+		backend_options_keep(o, fds[i]);
 	}
 	return 0;
 }

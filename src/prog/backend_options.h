@@ -10,7 +10,7 @@
 #include <sys/types.h>
 
 #define BACKEND_SOCKETS_MAX 16
-#define BACKEND_KEEP_MAX    48
+#define BACKEND_KEEP_MAX    SANDBOX_KEEP_MAX
 
 /* A path to listen at or to connect to, or a descriptor that we were given. */
 struct backend_socket {
@@ -47,6 +47,8 @@ struct backend_options {
 void backend_options_init(struct backend_options *o);
 extern const struct option_row backend_option_rows[]; /* target: struct backend_options */
 
+/* fd stays open; also said twice. 0 or -ENOSPC. */
+int backend_options_keep(struct backend_options *o, int fd);
 /* For an option of a program's own: text is the number of a descriptor that stays open. As set() of a row. */
 int backend_option_fd(struct backend_options *o, const char *text, int *fd, char wanted[OPTION_WANTED_LEN]);
 
