@@ -95,6 +95,15 @@ static inline uint32_t disk_on_their_way(const struct disk_queue *q)
 	return q->disk->plan->depth - q->n_free;
 }
 
+/*
+ * Requests may be submitted: to the back-end, or as a guest that does not know that it has died, to the one that will
+ * follow.
+ */
+static inline bool disk_listens(const struct disk *d)
+{
+	return d->running || (d->plan->reconnect && d->memory && d->lives > 0);
+}
+
 /* The device sees it after disk_publish(). */
 void disk_submit(struct disk_queue *q, struct disk_request *r);
 /* Rings if the device wants that. */

@@ -229,7 +229,7 @@ uint32_t load_turn(struct load *l, uint64_t now_ns)
 
 		for (; (r = disk_done(q)); n++)
 			take_back(l, q, r, now_ns);
-		if (l->disk->running)
+		if (disk_listens(l->disk) && !disk_queue_broken(q))
 			ask(l, q, now_ns);
 	}
 	return n;
