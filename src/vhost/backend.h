@@ -42,12 +42,12 @@
 #define VHOST_F_LOG_ALL                26
 #define VHOST_USER_F_PROTOCOL_FEATURES 30
 
-struct inflight;
+struct inflight_ring;
 
 /* One ring as the device sees it. Constant while published, but for what its owner changes in vq and inflight. */
 struct vhost_ring {
 	struct virtq vq;
-	struct inflight *inflight; /* NULL: the front-end does not want to know (vhost/inflight.h) */
+	struct inflight_ring *inflight; /* NULL: the front-end does not want to know */
 	uint16_t idx;
 	bool enabled;
 	bool kick_by_message; /* the front-end kicks by a message: ops->kick() */

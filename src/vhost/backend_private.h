@@ -22,7 +22,7 @@
 #include "base/log.h"
 #include "vhost/backend.h"
 #include "vhost/conn.h"
-#include "vhost/inflight.h"
+#include "vhost/inflight_ring.h"
 #include "vhost/link.h"
 #include "vhost/message.h"
 #include "vhost/shared_map.h"
@@ -41,7 +41,7 @@ struct ring {
 	bool has_addr;
 	uint32_t size;
 	uint32_t base; /* where it goes on, while it is paused or stopped */
-	struct inflight inflight;
+	struct inflight_ring inflight;
 	struct bell call, err;
 	bool call_set, err_set; /* by a message; otherwise in-band, if that was negotiated */
 	struct vhost_user_ring_addr addr;
@@ -58,6 +58,7 @@ struct inflight_map {
 	struct shared_map map;
 	uint32_t queue_size;
 	uint64_t stride;
+	bool restored; /* from the process before us, with rings in the middle of their lives */
 };
 
 /*
@@ -157,8 +158,12 @@ void ring_reset(struct ring *r);
 void ring_bell_replace(struct bell *old, struct bell with);
 void ring_kick_replace(struct ring *r, int fd);
 
-/* Before it runs: its area, if there is one for it. 0, or -EINVAL and m->why. */
-int inflight_of_ring(struct vhost_backend *b, struct ring *r, struct message *m);
+/*
+ * Before it runs: its area, if there is one for it. setup is what it will be started with, and may change. 0, or -errno
+ * and m->why.
+ */
+int inflight_of_ring(
+	struct vhost_backend *b, struct ring *r, struct virtq_setup *setup, struct message *m);
 
 /* "Suspended": none is started. */
 bool rings_stopped(const struct vhost_backend *b);

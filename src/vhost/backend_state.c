@@ -242,6 +242,7 @@ static int inflight_restore(
 {
 	b->inflight.queue_size = (uint32_t)parcel_u64(o, "queue-size", 0);
 	b->inflight.stride = parcel_u64(o, "stride", 0);
+	b->inflight.restored = true;
 	return map_restore(&b->inflight.map, "inflight area", json_object_get(o, "map"), parcel, m);
 }
 

@@ -177,10 +177,10 @@ TEST(what_is_in_flight_stays_written_down)
 	fake_plain(&bed.front, VHOST_USER_GET_INFLIGHT_FD, &areas, sizeof(areas));
 	assert_true(fake_reply(&bed.front, VHOST_USER_GET_INFLIGHT_FD, &areas, sizeof(areas)));
 	fake_ring_start(&bed.front, 1, 0, -1);
-	inflight_fetch(bed.old.rings[1]->inflight, 9);
-	inflight_fetch(bed.old.rings[1]->inflight, 4);
+	inflight_fetch(&bed.old.rings[1]->inflight->split, 9);
+	inflight_fetch(&bed.old.rings[1]->inflight->split, 4);
 	succeed(&bed);
-	assert_int_equal(inflight_recover(bed.new.rings[1]->inflight, 0, entries), 2);
+	assert_int_equal(inflight_recover(&bed.new.rings[1]->inflight->split, 0, entries), 2);
 	assert_int_equal(entries[0].head, 9);
 	assert_int_equal(entries[1].head, 4);
 	bed_close(&bed);

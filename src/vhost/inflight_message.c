@@ -58,6 +58,7 @@ static int replace_map(
 	b->inflight.map = *map;
 	b->inflight.queue_size = queue_size;
 	b->inflight.stride = stride(b, queue_size);
+	b->inflight.restored = false;
 	return rings_run(b, RINGS_ALL, m);
 }
 
@@ -114,21 +115,44 @@ int handle_set_inflight_fd(struct vhost_backend *b, struct message *m)
 	return err ? err : replace_map(b, &map, i->queue_size, m);
 }
 
-/*
- * What a device with this ring keeps up to date. Packed rings have their area and no keeper yet: nothing is written into
- * it, which says that nothing is in flight.
- */
-int inflight_of_ring(struct vhost_backend *b, struct ring *r, struct message *m)
+/* Where the ring's area lies; NULL when there is none. */
+static void *area_of(const struct vhost_backend *b, const struct ring *r)
 {
 	uint64_t at = r->shared.idx * b->inflight.stride;
 
+	return b->inflight.map.at && at < b->inflight.map.size ? b->inflight.map.at + at : NULL;
+}
+
+static bool area_fits(const struct vhost_backend *b, const struct ring *r, const void *area)
+{
+	uint64_t at = r->shared.idx * b->inflight.stride;
+
+	return r->size <= b->inflight.queue_size && (uintptr_t)area % sizeof(uint64_t) == 0 &&
+	       inflight_area_len(r->size, rings_packed(b)) <= b->inflight.map.size - at;
+}
+
+/*
+ * What a device with this ring keeps up to date. A ring that goes on after a pause has returned everything, so it is only
+ * when it begins a new life that there may be something left.
+ */
+int inflight_of_ring(struct vhost_backend *b, struct ring *r, struct virtq_setup *setup, struct message *m)
+{
+	void *area = area_of(b, r);
+	bool packed = rings_packed(b);
+	int err;
+
 	r->shared.inflight = NULL;
-	if (!b->inflight.map.at || at >= b->inflight.map.size || rings_packed(b))
+	if (!area)
 		return 0;
-	if (r->size > b->inflight.queue_size || at % sizeof(uint64_t) != 0 ||
-		inflight_area_len(r->size, false) > b->inflight.map.size - at ||
-		inflight_open(&r->inflight, b->inflight.map.at + at, (uint16_t)r->size) < 0)
-		return message_refuse(m, -EINVAL, "ring %u does not fit its inflight area", r->shared.idx);
+	err = area_fits(b, r, area) ? 0 : -EINVAL;
+	if (err == 0 && !r->fresh && r->inflight.area != area && !b->inflight.restored)
+		memset(area, 0, inflight_area_len(r->size, packed)); /* what it tells is not of this life */
+	if (err == 0 && (r->fresh || r->inflight.area != area))
+		err = inflight_ring_open(&r->inflight, area, (uint16_t)r->size, packed, &setup->base);
+	if (err)
+		return message_refuse(m, err, "ring %u does not fit its inflight area", r->shared.idx);
+	if (packed)
+		setup->fresh = false; /* at its base, exactly */
 	r->shared.inflight = &r->inflight;
 	return 0;
 }

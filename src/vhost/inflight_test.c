@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "vhost/inflight.h"
+#include "vhost/inflight_ring.h"
 
 #include "base/check.h"
 #include "base/random.h"
@@ -238,14 +238,14 @@ TEST(a_successor_finds_what_was_in_flight)
 	bed_open(&bed);
 	i = get_areas(&bed, 2, FAKE_RING_SIZE);
 	fake_ring_start(&bed.front, 1, 0, -1);
-	inflight_fetch(bed.device.rings[1]->inflight, 9);
-	inflight_fetch(bed.device.rings[1]->inflight, 4);
+	inflight_fetch(&bed.device.rings[1]->inflight->split, 9);
+	inflight_fetch(&bed.device.rings[1]->inflight->split, 4);
 	fake_front_hang_up(&bed.front);
 	fake_front_reopen(&bed.front, bed.device.path);
 	fake_negotiate(&bed.front, FAKE_FEATURES, OFFERED);
 	assert_int_equal(set_areas(&bed, &i, bed.fd), 0);
 	fake_ring_start(&bed.front, 1, 0, -1);
-	assert_int_equal(inflight_recover(bed.device.rings[1]->inflight, 0, entries), 2);
+	assert_int_equal(inflight_recover(&bed.device.rings[1]->inflight->split, 0, entries), 2);
 	assert_int_equal(entries[0].head, 9);
 	assert_int_equal(entries[1].head, 4);
 	/* a ring without an area, and one that outgrew its own */

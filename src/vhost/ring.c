@@ -41,6 +41,7 @@ void ring_reset(struct ring *r)
 	ring_stop(r);
 	ring_bell_replace(&r->call, bell_none());
 	ring_bell_replace(&r->err, bell_none());
+	inflight_ring_close(&r->inflight);
 	ring_init(r, r->shared.idx);
 }
 
@@ -126,13 +127,17 @@ static int ring_run(struct vhost_backend *b, struct ring *r, struct message *m)
 	/* only a stop mends a broken ring, and nothing mends one whose calls block: its connection will be ended */
 	enum virtq_error error = r->fresh && q->error != VIRTQ_CALL_BLOCKS ? VIRTQ_OK : q->error;
 	const char *why;
-	int err = inflight_of_ring(b, r, m);
+	int err = inflight_of_ring(b, r, &setup, m);
 
 	if (err)
 		return err;
 	ring_set_log(b, r);
 	if (virtq_start(q, b->mem, &setup, &why) < 0)
 		return message_refuse(m, -EINVAL, "ring %u cannot run: %s", idx, why);
+	if (r->shared.inflight && r->fresh && !inflight_ring_recover(&r->inflight, q)) {
+		virtq_stop(q);
+		return message_refuse(m, -EINVAL, "ring %u is not what its inflight area describes", idx);
+	}
 	q->error = error;
 	r->published = true;
 	b->ops->publish(b->device, idx, &r->shared);

@@ -255,6 +255,12 @@ int gmem_remove(
 	return *out ? 0 : refuse(why, why_len, -ENOMEM, "out of memory");
 }
 
+int gmem_share(const struct gmem *mem, struct gmem **out)
+{
+	*out = table_without(mem, NULL);
+	return *out ? 0 : -ENOMEM;
+}
+
 static bool same_file(int a, int b)
 {
 	struct stat x, y;

@@ -77,6 +77,9 @@ int gmem_add(
 int gmem_remove(
 	const struct gmem *old, const struct gmem_spec *spec, struct gmem **out, char *why, size_t why_len);
 
+/* The same table once more: its regions stay mapped until both are destroyed. 0 or -ENOMEM. */
+int gmem_share(const struct gmem *mem, struct gmem **out);
+
 /* The table holds exactly this piece of this file at these addresses; NULL holds nothing. */
 bool gmem_holds(const struct gmem *mem, const struct gmem_spec *spec);
 

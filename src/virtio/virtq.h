@@ -214,6 +214,26 @@ static inline uint32_t virtq_pop_plain(
 			 : virtq_split_pop_plain(q, buffers, max, access);
 }
 
+/*
+ * For a device that keeps buffers for longer, and notes elsewhere which ones it has (vhost/inflight.h): after
+ * virtq_start() of a new life, `slots` slots are still taken by buffers of a predecessor. A packed ring goes on returning
+ * at off_wrap; false: there is no such place, or the ring has fewer slots.
+ */
+bool virtq_packed_set_left(struct virtq *q, uint16_t off_wrap, uint32_t slots);
+static inline void virtq_split_set_left(struct virtq *q, uint16_t slots)
+{
+	q->next_avail = (uint16_t)(q->next_used + slots);
+	q->avail_seen = q->next_avail;
+}
+/* As virtq_pop(), of such a buffer: by its head, or by the n >= 1 descriptors it had. */
+int virtq_split_retake(struct virtq *q, struct virtq_chain *chain, uint16_t head);
+int virtq_packed_retake(
+	struct virtq *q, struct virtq_chain *chain, const struct vring_packed_desc *descs, uint32_t n);
+/* The descriptors of the buffer that was taken last. The guest may have changed them since. */
+void virtq_packed_taken(const struct virtq *q, uint32_t slots, struct vring_packed_desc *descs);
+/* A used descriptor lies at that place, of its lap. */
+bool virtq_packed_used_at(const struct virtq *q, uint16_t off_wrap);
+
 /* Takes the next buffer, for which the pieces were too few, unseen: to be pushed back as it is. */
 void virtq_skip(struct virtq *q, struct virtq_buffer buffer);
 
@@ -230,7 +250,10 @@ static inline void virtq_used_put(struct vring_used_elem *at, uint32_t id, uint3
 	memcpy(at, &word, sizeof(word));
 }
 
-/* Returns a buffer with len bytes written; the guest sees it after virtq_flush(). In the order in which they came. */
+/*
+ * Returns a buffer with len bytes written; the guest sees it after virtq_flush(). In any order: what a device has taken
+ * and not returned it keeps to itself, for a ring's descriptors may be overwritten by those that were returned.
+ */
 static inline void virtq_push(struct virtq *q, struct virtq_buffer buffer, uint32_t len)
 {
 	if (q->packed)

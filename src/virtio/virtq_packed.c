@@ -171,6 +171,60 @@ static int walk(struct virtq *q, struct virtq_chain *c, uint32_t place, struct v
 	}
 }
 
+/* As walk(), over descriptors that were written down. */
+static int walk_noted(
+	struct virtq *q, struct virtq_chain *c, const struct vring_packed_desc *descs, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		struct virtq_desc d = {.addr = descs[i].addr, .len = descs[i].len, .flags = descs[i].flags};
+		int err;
+
+		if (d.flags & VRING_DESC_F_INDIRECT) {
+			d.flags &= (uint16_t)~VRING_DESC_F_NEXT;
+			err = n > 1 ? VIRTQ_INDIRECT_TABLE : walk_indirect(q, c, &d);
+		} else {
+			err = virtq_chain_add(q, c, &d);
+		}
+		if (err != VIRTQ_OK)
+			return err;
+	}
+	return VIRTQ_OK;
+}
+
+int virtq_packed_retake(
+	struct virtq *q, struct virtq_chain *c, const struct vring_packed_desc *descs, uint32_t n)
+{
+	int err;
+
+	if (q->error != VIRTQ_OK)
+		return -EPROTO;
+	virtq_chain_reset(c);
+	c->buffer = (struct virtq_buffer){.id = descs[n - 1].id, .slots = (uint16_t)n};
+	err = walk_noted(q, c, descs, n);
+	if (err == -ENOSPC)
+		return -ENOSPC;
+	return err == VIRTQ_OK ? 1 : virtq_break(q, (enum virtq_error)err);
+}
+
+void virtq_packed_taken(const struct virtq *q, uint32_t slots, struct vring_packed_desc *descs)
+{
+	for (uint32_t i = 0; i < slots; i++) {
+		struct virtq_words words = words_at(q, virtq_back(q, q->next_avail, slots - i));
+		struct virtq_desc d = desc_of(words);
+
+		descs[i] = (struct vring_packed_desc){
+			.addr = d.addr, .len = d.len, .id = d.link, .flags = d.flags};
+	}
+}
+
+bool virtq_packed_used_at(const struct virtq *q, uint16_t off_wrap)
+{
+	uint16_t place;
+
+	return packed_place_of(q->size, off_wrap, &place) &&
+	       packed_is_used(words_at(q, place).rest, virtq_wrap(q, place));
+}
+
 int virtq_packed_pop(struct virtq *q, struct virtq_chain *c)
 {
 	uint32_t place = q->next_avail;
@@ -318,6 +372,36 @@ void virtq_packed_show(struct virtq *q)
 	put_used(q, q->flushed_used, q->held_id, q->held_len, __ATOMIC_RELEASE);
 	if (unlikely(q->log != NULL))
 		log_slots(q);
+}
+
+/*
+ * Used descriptors that a predecessor wrote and did not show, because the first of them was missing: their buffers are
+ * taken again, and the driver must not find them returned before they are.
+ */
+static void hide_used(struct virtq *q, uint32_t from, uint32_t slots)
+{
+	for (uint32_t i = 0; i < slots; i++) {
+		uint32_t place = virtq_forward(q, from, i);
+		uint64_t rest = __atomic_load_n(virtq_rest_at(q, place), __ATOMIC_RELAXED);
+
+		if (packed_is_used(rest, virtq_wrap(q, place)))
+			__atomic_store_n(virtq_rest_at(q, place),
+				packed_rest(packed_len_of(rest), packed_id_of(rest),
+					packed_avail_bits(virtq_wrap(q, place))),
+				__ATOMIC_RELAXED);
+	}
+}
+
+bool virtq_packed_set_left(struct virtq *q, uint16_t off_wrap, uint32_t slots)
+{
+	uint16_t used;
+
+	if (!packed_place_of(q->size, off_wrap, &used) || slots > q->size)
+		return false;
+	q->next_used = q->flushed_used = used;
+	q->next_avail = virtq_forward(q, used, slots);
+	hide_used(q, used, slots);
+	return true;
 }
 
 /* --- notification --- */

@@ -130,19 +130,17 @@ static __attribute__((noinline)) int walk_ring(
 	return walk(q, c, &ring, first, false);
 }
 
-int virtq_split_pop(struct virtq *q, struct virtq_chain *c)
+/* The chain that begins at this head. 1, -EPROTO or -ENOSPC. */
+static inline int take_chain(struct virtq *q, struct virtq_chain *c, uint16_t head)
 {
 	struct virtq_desc d;
 	int err;
 
-	if (q->avail_seen == q->next_avail && virtq_split_refresh(q) == 0)
-		return 0;
-	c->buffer.id = virtq_load16(&q->avail->ring[q->next_avail & q->mask], __ATOMIC_RELAXED);
-	c->buffer.slots = 1;
-	if (unlikely(c->buffer.id >= q->size))
+	c->buffer = (struct virtq_buffer){.id = head, .slots = 1};
+	if (unlikely(head >= q->size))
 		return virtq_break(q, VIRTQ_HEAD_RANGE);
 	virtq_chain_reset(c);
-	d = desc_of(virtq_words_read(&ring_words(q)[c->buffer.id]));
+	d = desc_of(virtq_words_read(&ring_words(q)[head]));
 	if (likely(!(d.flags & (VRING_DESC_F_NEXT | VRING_DESC_F_INDIRECT))))
 		err = virtq_chain_add(q, c, &d);
 	else
@@ -151,8 +149,24 @@ int virtq_split_pop(struct virtq *q, struct virtq_chain *c)
 		return -ENOSPC;
 	if (unlikely(err != VIRTQ_OK))
 		return virtq_break(q, (enum virtq_error)err);
-	q->next_avail++;
 	return 1;
+}
+
+int virtq_split_pop(struct virtq *q, struct virtq_chain *c)
+{
+	int taken;
+
+	if (q->avail_seen == q->next_avail && virtq_split_refresh(q) == 0)
+		return 0;
+	taken = take_chain(q, c, virtq_load16(&q->avail->ring[q->next_avail & q->mask], __ATOMIC_RELAXED));
+	if (likely(taken == 1))
+		q->next_avail++;
+	return taken;
+}
+
+int virtq_split_retake(struct virtq *q, struct virtq_chain *c, uint16_t head)
+{
+	return q->error == VIRTQ_OK ? take_chain(q, c, head) : -EPROTO;
 }
 
 uint32_t virtq_split_pop_plain(
