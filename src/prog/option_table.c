@@ -11,6 +11,9 @@
 #include <string.h>
 
 #define ROWS_MAX 64
+/* Of --help: where its explanations begin, and lines end. */
+#define HELP_COLUMN 29
+#define HELP_WIDTH  100
 /* Of long options; short ones have their letter. */
 #define FIRST_LONG 256
 
@@ -63,18 +66,40 @@ static void rows_of(const struct option_set *set, struct rows *rows)
 	rows_add(rows, &help_row, NULL);
 }
 
+/* From HELP_COLUMN on, which the cursor is one place before. */
+static void print_wrapped(const char *text)
+{
+	size_t at = HELP_COLUMN - 1;
+
+	while (*text) {
+		size_t len = strcspn(text, " ");
+
+		if (at >= HELP_COLUMN && at + 1 + len > HELP_WIDTH) {
+			printf("\n%*s", HELP_COLUMN - 1, "");
+			at = HELP_COLUMN - 1;
+		}
+		printf(" %.*s", (int)len, text);
+		at += 1 + len;
+		text += len + strspn(text + len, " ");
+	}
+	putchar('\n');
+}
+
 static void print_help(const struct option_set *set, const struct rows *rows)
 {
 	printf("usage: %s [OPTION...]\n\n%s\n\n", set->program, set->brief);
 	for (uint32_t i = 0; i < rows->n; i++) {
 		const struct option_row *row = rows->all[i].row;
-		char left[48], key[8] = "   ";
+		char left[64], key[8] = "   ";
 
 		if (row->key)
 			snprintf(key, sizeof(key), "-%c,", row->key);
 		snprintf(left, sizeof(left), "%s --%s%s%s", key, row->name, row->value ? " " : "",
 			row->value ? row->value : "");
-		printf("  %-26s %s\n", left, row->help);
+		printf("  %-*s", HELP_COLUMN - 3, left);
+		if (strlen(left) > HELP_COLUMN - 3)
+			printf("\n%*s", HELP_COLUMN - 1, "");
+		print_wrapped(row->help);
 	}
 }
 
