@@ -22,12 +22,14 @@ import time
 from pathlib import Path
 
 from daemon import main
+from front_end import FrontEnd
 
 PROGRAM, TYPE, OPTIONS = Path(sys.argv[1]).resolve(), sys.argv[2], sys.argv[3:]
 PATIENCE = 60
 # How long "as quickly as possible" may take on a machine that has other things to do, under sanitizers.
 PROMPT = 5
 NOBODY = 65534
+TWO_QUEUES = ["--queues=2"] if sys.argv[2] == "block" else []  # a network device has them in pairs
 GET_FEATURES = 1
 
 
@@ -273,6 +275,39 @@ def sockets_for_another_process_are_not_taken():
         assert status == 2 and "--socket-path" in log, log
 
 
+def a_guest_that_reboots_finds_its_queues_again():
+    with Backend("--socket-path=@/vhost.sock", *TWO_QUEUES) as b:
+        b.is_ready()
+        for _ in range(5):
+            guest = FrontEnd(b.path)
+            guest.start()
+            assert guest.is_connected(), b.log()
+            guest.close()
+        b.process.terminate()
+        assert b.ends() == 0, b.log()
+
+
+def memory_that_is_cut_short_ends_one_connection_and_nothing_else():
+    if PROGRAM.name == "example_backend":
+        return  # it never looks at memory
+    others = ["--socket-path=@/other.sock"] if TYPE == "net" else []
+    with Backend("--socket-path=@/vhost.sock", *others, *TWO_QUEUES) as b:
+        b.is_ready()
+        ends = [FrontEnd(b.path), *[FrontEnd(b.dir / "other.sock") for _ in others]]
+        for end in ends:
+            end.start()
+        os.ftruncate(ends[0].memfd, 0)
+        for ring in ends[0].rings:
+            os.eventfd_write(ring.kick, 1)
+        wait_until(lambda: not ends[0].is_connected(), "the connection is closed")
+        assert all(end.is_connected() for end in ends[1:]), b.log()
+        ends[0].close()
+        with b.connect() as s:
+            serves(s)
+        b.process.terminate()
+        assert b.ends() == 0, b.log()
+
+
 def the_socket_file_gets_its_mode_and_its_group():
     group = grp.getgrgid(NOBODY).gr_name if os.geteuid() == 0 else grp.getgrgid(os.getegid()).gr_name
     with Backend("--socket-path=@/vhost.sock", "--socket-mode=0660", f"--socket-group={group}") as b:
@@ -421,6 +456,7 @@ if __name__ == "__main__":
           a_connected_descriptor_is_served_and_its_end_is_the_programs,
           a_listening_descriptor_serves_one_after_the_other_and_its_file_stays,
           a_service_manager_passes_the_socket_and_hears_of_start_and_end, sockets_for_another_process_are_not_taken,
+          a_guest_that_reboots_finds_its_queues_again, memory_that_is_cut_short_ends_one_connection_and_nothing_else,
           the_socket_file_gets_its_mode_and_its_group, a_client_connects_and_comes_again,
           a_signal_ends_it_promptly_with_and_without_a_front_end, it_stays_in_the_foreground,
           descriptors_that_nobody_named_are_closed, each_sandbox_is_what_its_name_says,
