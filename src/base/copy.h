@@ -41,13 +41,16 @@ static inline void copy_large(uint8_t *to, const uint8_t *from, size_t len)
 
 /*
  * Up to COPY_SHORT bytes, such as a packet's head: few lengths, so few branches, and no call. Two copies of one fixed
- * length each, the second up to the last byte, which may write some in the middle twice.
+ * length each, the second up to the last byte, which may write some in the middle twice; a head to which something was added
+ * takes three.
  */
-#define COPY_SHORT 128
+#define COPY_SHORT 192
 
 static inline void copy_short(uint8_t *to, const uint8_t *from, size_t len)
 {
 	if (likely(len >= 64)) {
+		if (unlikely(len > 128))
+			memcpy(to + 64, from + 64, 64);
 		memcpy(to, from, 64);
 		memcpy(to + len - 64, from + len - 64, 64);
 	} else if (likely(len >= 32)) {

@@ -123,4 +123,6 @@ static inline void frame_copy_plain(
 	}
 }
 
+static_assert(PKT_HEADROOM + PKT_HEAD_MAX <= COPY_SHORT, "a head is copied in one go");
+
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "port/port.h"
 
+#include "base/log.h"
 #include "os/clock.h"
 
 #include <errno.h>
@@ -111,6 +112,21 @@ void port_remove(struct port *port)
 	iface_remove(port->ports->config.ifaces, &port->iface);
 	list_del(&port->link);
 	port->ops->destroy(port);
+}
+
+void port_watch_fd(struct port *port, uint32_t queue, int fd, bool on)
+{
+	struct waker *waker = port->rx_waker[queue];
+
+	if (!waker)
+		return;
+	if (!on) {
+		waker_unwatch(waker, fd);
+		return;
+	}
+	if (waker_watch(waker, fd) != 0)
+		log_warning("%s: frames of queue %u wake nobody", port->iface.name, queue);
+	waker_wake(waker); /* the first may have come before */
 }
 
 int port_rx_start(struct port *port, uint32_t queue)

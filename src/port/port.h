@@ -172,6 +172,9 @@ int port_add_restored(struct ports *ports, struct port *port, const json_t *stat
 /* Closes it, stops its queues, takes its interface away and destroys it. */
 void port_remove(struct port *port);
 
+/* What rx_watch() mostly is: the queue's worker is woken by fd, or no longer. Edge-triggered; nothing is read. */
+void port_watch_fd(struct port *port, uint32_t queue, int fd, bool on);
+
 int port_rx_start(struct port *port, uint32_t queue);
 void port_rx_stop(struct port *port, uint32_t queue);
 /* From now on worker polls the queue, when it is polled at all. 0 or -errno: it stays where it was. */

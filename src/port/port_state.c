@@ -3,6 +3,7 @@
 #include "port/port.h"
 
 #include "base/log.h"
+#include "port/host_port.h"
 #include "port/tap_port.h"
 #include "port/vhost_port.h"
 #include "port/virtio_user_port.h"
@@ -14,6 +15,7 @@ static const struct {
 	const char *kind;
 	int (*restore)(struct ports *ports, const json_t *state, struct parcel *parcel, struct port **out);
 } kinds[] = {
+	{"host-interface", host_port_restore},
 	{"tap", tap_port_restore},
 	{"vhost-user", vhost_port_restore},
 	{"virtio-user", virtio_user_port_restore},

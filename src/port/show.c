@@ -50,6 +50,19 @@ void show_print_names(const json_t *names, FILE *out)
 		fprintf(out, "   %s\n", json_string_value(name));
 }
 
+void show_print_queues(const json_t *o, FILE *out)
+{
+	const json_t *row;
+	size_t i;
+
+	json_array_foreach (json_object_get(o, "queues"), i, row) {
+		fprintf(out, "  queue %d: fd %d", (int)show_num(row, "queue"), (int)show_num(row, "fd"));
+		if (json_object_get(row, "thread"))
+			fprintf(out, ", thread %d", (int)show_num(row, "thread"));
+		fputc('\n', out);
+	}
+}
+
 static void print_rows(const json_t *rows, FILE *out)
 {
 	const json_t *row;

@@ -18,6 +18,8 @@ const char *show_str(const json_t *o, const char *key);
 json_int_t show_num(const json_t *o, const char *key);
 /* Strings, one on each line. */
 void show_print_names(const json_t *names, FILE *out);
+/* o's queues: number, descriptor, and the thread that polls it. */
+void show_print_queues(const json_t *o, FILE *out);
 /* o's rx_placement, tx_lock and tx_placement. */
 void show_print_placement(const json_t *o, FILE *out);
 

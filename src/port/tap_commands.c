@@ -196,12 +196,7 @@ static void print_tap(const json_t *o, FILE *out)
 	json_array_foreach (json_object_get(o, "offloads"), i, row)
 		fprintf(out, " %s", json_string_value(row));
 	fputs(i == 0 ? " nothing\n" : "\n", out);
-	json_array_foreach (json_object_get(o, "queues"), i, row) {
-		fprintf(out, "  queue %d: fd %d", (int)show_num(row, "queue"), (int)show_num(row, "fd"));
-		if (json_object_get(row, "thread"))
-			fprintf(out, ", thread %d", (int)show_num(row, "thread"));
-		fputc('\n', out);
-	}
+	show_print_queues(o, out);
 	fputc('\n', out);
 }
 

@@ -4,7 +4,7 @@
  * of a busy worker shall not pay for a silent tap. Nothing is missed by that, as a worker that goes to sleep is woken by
  * whatever came after the last look.
  */
-#include "port/frame_iov.h"
+#include "port/kernel_tx.h"
 #include "port/tap_port.h"
 #include "port/vnet.h"
 #include "wire/ethernet.h"
@@ -160,23 +160,6 @@ struct tx {
 	uint8_t *whole;
 };
 
-/* Why the kernel did not take a frame. */
-static enum drop tx_drop(int err)
-{
-	switch (err) {
-	case EAGAIN:
-	case ENOBUFS:
-	case ENOMEM:
-	case EINTR:
-		return DROP_TX_NO_BUFFER;
-	case EIO:    /* its side is down */
-	case EBADFD: /* it is gone */
-		return DROP_TX_NO_PEER;
-	default:
-		return DROP_TX_REFUSED;
-	}
-}
-
 /* In one piece, with what was left to do done in the copy. */
 static struct iovec copy_whole(const struct tx *tx, const struct frame *f)
 {
@@ -190,8 +173,8 @@ static struct iovec copy_whole(const struct tx *tx, const struct frame *f)
 static enum drop send_frame(const struct tx *tx, const struct frame *f)
 {
 	struct virtio_net_hdr_mrg_rxbuf hdr;
-	struct iovec iov[1 + FRAME_IOV_MAX];
-	uint32_t n = f->csum ? 0 : frame_iov(f, iov + 1);
+	struct iovec iov[1 + KERNEL_TX_PIECES];
+	uint32_t n = f->csum ? 0 : kernel_tx_pieces(f, iov + 1, KERNEL_TX_PIECES);
 
 	if (n == 0) {
 		iov[1] = copy_whole(tx, f);
@@ -200,7 +183,7 @@ static enum drop send_frame(const struct tx *tx, const struct frame *f)
 	vnet_build(&hdr, &f->offload, 0);
 	iov[0] = (struct iovec){.iov_base = &hdr, .iov_len = tx->tp->tap.hdr_len};
 	if (unlikely(writev(tx->fd, iov, (int)(1 + n)) < 0))
-		return tx_drop(errno);
+		return kernel_tx_drop(errno);
 	iface_count(&tx->counters->tx_packets, 1);
 	iface_count(&tx->counters->tx_bytes, f->head_len + f->body_len);
 	return DROP_NONE;
@@ -234,11 +217,8 @@ void tap_tx(struct port *port, struct turn *turn, struct pkt *const *pkts, uint3
 
 		if (likely(drop == DROP_NONE))
 			continue;
-		/* where one finds no room or nobody there, the others would not either */
-		if (drop == DROP_TX_NO_BUFFER || drop == DROP_TX_NO_PEER) {
-			iface_count(&tx.counters->drops[drop], n - i);
+		turn_tx_drop(turn, &port->iface, &pkts[i], kernel_tx_is_over(drop) ? n - i : 1, drop);
+		if (kernel_tx_is_over(drop))
 			return;
-		}
-		iface_count(&tx.counters->drops[drop], 1);
 	}
 }

@@ -3,7 +3,6 @@
 
 #include "base/log.h"
 #include "os/netns.h"
-#include "os/rcu.h"
 #include "port/frame.h"
 
 #include <errno.h>
@@ -54,18 +53,7 @@ static uint32_t n_queues(const struct tap_port *tp)
 
 static void tap_rx_watch(struct port *port, uint32_t queue, bool on)
 {
-	struct tap_port *tp = CONTAINER_OF(port, struct tap_port, port);
-	struct waker *waker = port->rx_waker[queue];
-
-	if (!waker || queue >= n_queues(tp))
-		return;
-	if (!on) {
-		waker_unwatch(waker, tp->queues[queue].fd);
-		return;
-	}
-	if (waker_watch(waker, tp->queues[queue].fd) != 0)
-		log_warning("%s: frames of queue %u wake nobody", port->iface.name, queue);
-	waker_wake(waker);
+	port_watch_fd(port, queue, CONTAINER_OF(port, struct tap_port, port)->queues[queue].fd, on);
 }
 
 /* The kernel's interface may be renamed, or removed with everything that was its. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "prog/commands.h"
 
+#include "port/host_port.h"
 #include "port/tap_port.h"
 #include "port/vhost_port.h"
 #include "port/virtio_user_port.h"
@@ -37,6 +38,7 @@ void commands_add(struct ctl *ctl, struct rooms *rooms, struct handover *handove
 	ctl_add_table(ctl, &handover_commands, handover);
 	ctl_add_table(ctl, &interface_commands, rooms->ports);
 	ctl_add_table(ctl, &placement_commands, rooms->ports);
+	ctl_add_table(ctl, &host_commands, rooms->ports);
 	ctl_add_table(ctl, &tap_commands, rooms->ports);
 	ctl_add_table(ctl, &vhost_commands, rooms->ports);
 	ctl_add_table(ctl, &virtio_user_commands, rooms->ports);

@@ -7,14 +7,17 @@ import sys
 import time
 from pathlib import Path
 
-SKIP = 77
 HERE = Path(__file__).resolve().parent
+os.environ["GINNEL_BIN"] = os.environ["GINNEL_BUILD"] + "/bin"
+sys.path.insert(0, str(HERE.parent / "daemon"))
+from daemon import Daemon, main
+
+SKIP = 77
 INSIDE = "GINNEL_TEST_NAMESPACE"
 
 
 def begin(script):
     """Starts the script again where it may do as it likes: with its own network, /run and, if need be, user ids."""
-    os.environ["GINNEL_BIN"] = os.environ["GINNEL_BUILD"] + "/bin"
     if os.environ.get(INSIDE):
         subprocess.run(["mount", "-t", "tmpfs", "none", "/run"], check=True)
         subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
@@ -37,6 +40,20 @@ def wait_until(condition, what, patience=30):
     while not condition():
         assert time.monotonic() < end, f"{what}: not within {patience} s"
         time.sleep(0.01)
+
+
+def must(daemon, *words):
+    status, out, err = daemon.run(*map(str, words))
+    assert status == 0, (words, out, err)
+    return out.strip()
+
+
+def tap(daemon, host, number, *options):
+    """A tap that is host's eth0."""
+    must(daemon, "create", "tap", "id", number, "host-ns", host.name, "host-if-name", "eth0", "host-ip4-addr",
+         f"10.9.0.{number + 1}/24", "host-ip6-addr", f"fd09::{number + 1}/64", *options)
+    must(daemon, "set", "interface", "state", f"tap{number}", "up")
+    must(daemon, "set", "interface", "l2", "bridge", f"tap{number}", 1)
 
 
 def makes(kind):
@@ -102,3 +119,29 @@ class Host:
 
     def __exit__(self, *_):
         self.end()
+
+
+NO_PRIVILEGE = ["setpriv", "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs"]
+
+
+class Unprivileged(Daemon):
+    """A ginneld without capabilities."""
+
+    def begin(self, *options, **how):
+        self.command = [*NO_PRIVILEGE, *self.command]
+        return super().begin(*options, **how)
+
+
+class Handed(Daemon):
+    """A ginneld that was started with a descriptor."""
+
+    def __init__(self, fd):
+        self.fd = fd
+        super().__init__()
+
+    def begin(self, *options, **how):
+        return super().begin(*options, pass_fds=[self.fd], **how)
+
+
+class HandedUnprivileged(Handed, Unprivileged):
+    pass
