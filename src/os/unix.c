@@ -71,7 +71,7 @@ static int remove_stale(const char *path)
 		return -EADDRINUSE;
 	}
 	if (fd != -ECONNREFUSED)
-		return fd == -EAGAIN ? -EADDRINUSE : fd;
+		return fd == -EAGAIN || fd == -EPROTOTYPE ? -EADDRINUSE : fd;
 	return unlink(path) < 0 ? -errno : 0;
 }
 
@@ -118,6 +118,43 @@ unlink_path:
 close_fd:
 	close(fd);
 	return err;
+}
+
+int unix_dgram(const char *path, mode_t mode)
+{
+	struct sockaddr_un addr;
+	int err = unix_address(path, &addr), fd;
+
+	if (err == 0)
+		err = remove_stale(path);
+	if (err)
+		return err;
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	if (bind(fd, (const struct sockaddr *)&addr, sizeof(addr)) < 0) {
+		err = -errno;
+		goto close_fd;
+	}
+	err = set_access(path, mode, NULL);
+	if (err)
+		goto unlink_path;
+	return fd;
+unlink_path:
+	unlink(path);
+close_fd:
+	close(fd);
+	return err;
+}
+
+int unix_dgram_connect(int fd, const char *path)
+{
+	struct sockaddr_un addr;
+	int err = unix_address(path, &addr);
+
+	if (err)
+		return err;
+	return connect(fd, (const struct sockaddr *)&addr, sizeof(addr)) < 0 ? -errno : 0;
 }
 
 int unix_accept(int listen_fd)

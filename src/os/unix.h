@@ -28,6 +28,10 @@ int unix_listen(const char *path, mode_t mode, int backlog);
 int unix_listen_for(const char *path, mode_t mode, const gid_t *group, int backlog);
 /* Connects without ever blocking: -EAGAIN when the peer's backlog is full. Returns the fd or -errno. */
 int unix_connect(const char *path);
+/* A datagram socket at path, as unix_listen(). */
+int unix_dgram(const char *path, mode_t mode);
+/* From now on it sends to the one at path and hears from it alone. Again for one that came back. 0 or -errno. */
+int unix_dgram_connect(int fd, const char *path);
 /* Returns the connection or -errno; -EAGAIN when there is none. */
 int unix_accept(int listen_fd);
 

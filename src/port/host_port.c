@@ -55,8 +55,9 @@ static void host_tx(struct port *port, struct turn *turn, struct pkt *const *pkt
 	const struct host_port *hp = host_of(port);
 	const struct socket_sender sender = {
 		.fd = hp->queues[turn->worker % hp->n_queues].fd,
-		.hdr = true,
+		.prefix = SOCKET_PREFIX_VNET,
 		.caps = HOST_CAPS,
+		.mtu_max = IFACE_MTU_MAX,
 		.scratch = hp->scratch + (size_t)turn->worker * SOCKET_IO_SCRATCH,
 	};
 

@@ -3,7 +3,9 @@
 #include "port/port.h"
 
 #include "base/log.h"
+#include "port/dgram_port.h"
 #include "port/host_port.h"
+#include "port/stream_port.h"
 #include "port/tap_port.h"
 #include "port/vhost_port.h"
 #include "port/virtio_user_port.h"
@@ -15,7 +17,10 @@ static const struct {
 	const char *kind;
 	int (*restore)(struct ports *ports, const json_t *state, struct parcel *parcel, struct port **out);
 } kinds[] = {
+	{"dgram", dgram_port_restore},
 	{"host-interface", host_port_restore},
+	{"passt", stream_port_restore},
+	{"stream", stream_port_restore},
 	{"tap", tap_port_restore},
 	{"vhost-user", vhost_port_restore},
 	{"virtio-user", virtio_user_port_restore},

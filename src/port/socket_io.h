@@ -55,15 +55,23 @@ static inline void socket_queue_disarm(struct socket_queue *q)
 /* Where frames that are completed here are put together: one for each worker. */
 #define SOCKET_IO_SCRATCH (4u * PKT_LEN_MAX)
 
+/* What lies before each frame that is sent. */
+enum socket_prefix {
+	SOCKET_PREFIX_NONE,
+	SOCKET_PREFIX_VNET,   /* struct virtio_net_hdr */
+	SOCKET_PREFIX_LENGTH, /* the frame's length in 32 bits, most significant byte first */
+};
+
 struct socket_sender {
 	int fd;
-	bool hdr;
-	uint32_t caps; /* enum frame_cap bits: what the other side takes undone; none without hdr */
+	enum socket_prefix prefix;
+	uint32_t caps; /* enum frame_cap bits: what the other side takes undone; none without a vnet header */
+	uint32_t mtu_max; /* if the interface's is larger */
 	uint8_t *scratch;
 };
 
-/* Sends n packets out of iface and counts, also what could not be sent. */
-void socket_send(const struct socket_sender *s, struct iface *iface, struct turn *turn,
+/* Sends n packets out of iface and counts, also what could not be sent. False: of some message a part only has left. */
+bool socket_send(const struct socket_sender *s, struct iface *iface, struct turn *turn,
 	struct pkt *const *pkts, uint32_t n);
 
 #endif

@@ -42,7 +42,10 @@ static void bed_open(bool hdr)
 	assert_int_equal(iface_add(bed.ifaces, &bed.iface), 0);
 	bed.iface.mtu = IFACE_MTU_MAX;
 	assert_int_equal(socket_queue_init(&bed.q, bed.ours, hdr, false), 0);
-	bed.sender = (struct socket_sender){.fd = bed.ours, .hdr = hdr, .scratch = malloc(SOCKET_IO_SCRATCH)};
+	bed.sender = (struct socket_sender){.fd = bed.ours,
+		.prefix = hdr ? SOCKET_PREFIX_VNET : SOCKET_PREFIX_NONE,
+		.mtu_max = IFACE_MTU_MAX,
+		.scratch = malloc(SOCKET_IO_SCRATCH)};
 	bed.turn = aligned_alloc(CACHE_LINE, sizeof(*bed.turn));
 	memset(bed.turn, 0, sizeof(*bed.turn));
 	for (size_t i = HDR_LEN; i < sizeof(bed.bytes); i++)

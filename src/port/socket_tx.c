@@ -2,10 +2,21 @@
 #include "port/kernel_tx.h"
 #include "port/socket_io.h"
 
+#include <endian.h>
 #include <sys/socket.h>
 
 /* Of one batch; a frame takes no more than KERNEL_TX_PIECES. */
 #define PIECES (4 * KERNEL_TX_PIECES)
+
+union prefix {
+	struct virtio_net_hdr_mrg_rxbuf vnet;
+	uint32_t length;
+};
+
+static const uint8_t prefix_lens[] = {
+	[SOCKET_PREFIX_VNET] = sizeof(struct virtio_net_hdr),
+	[SOCKET_PREFIX_LENGTH] = sizeof(uint32_t),
+};
 
 /* A batch that is put together. */
 struct batch {
@@ -16,22 +27,24 @@ struct batch {
 	struct mmsghdr msgs[SOCKET_IO_BATCH];
 	struct pkt *
 		pkts[SOCKET_IO_BATCH]; /* what each message is of; segments of one packet follow each other */
-	struct virtio_net_hdr_mrg_rxbuf hdrs[SOCKET_IO_BATCH];
+	union prefix prefixes[SOCKET_IO_BATCH];
+	uint32_t lens[SOCKET_IO_BATCH]; /* of frames */
 	struct iovec pieces[PIECES];
+	bool torn;        /* a message left in part */
 	bool over;        /* the rest of the burst would fare no better */
 	enum drop why;    /* what befell the last that was not taken .. */
 	struct pkt *lost; /* .. which was this one */
 };
 
-static void count_sent(const struct batch *b, uint32_t from, uint32_t n)
+static void count_sent(struct batch *b, uint32_t from, uint32_t n)
 {
 	struct iface_counters *c = &turn_lane(b->turn, b->iface)->counters;
 	uint64_t bytes = 0;
 
-	for (uint32_t i = from; i < from + n; i++)
-		bytes += b->msgs[i].msg_len;
-	if (b->s->hdr)
-		bytes -= n * sizeof(struct virtio_net_hdr);
+	for (uint32_t i = from; i < from + n; i++) {
+		bytes += b->lens[i];
+		b->torn |= b->msgs[i].msg_len != prefix_lens[b->s->prefix] + b->lens[i];
+	}
 	iface_count(&c->tx_packets, n);
 	iface_count(&c->tx_bytes, bytes);
 }
@@ -55,11 +68,14 @@ static void flush(struct batch *b)
 		if (likely(n > 0)) {
 			count_sent(b, at, (uint32_t)n);
 			at += (uint32_t)n;
+			b->over = b->torn;
+			b->why = DROP_TX_BROKEN;
 			continue;
 		}
-		if (!b->over)
+		if (!b->over) {
 			b->why = kernel_tx_drop(errno);
-		b->over = kernel_tx_is_over(b->why);
+			b->over = kernel_tx_is_over(b->why);
+		}
 		at = drop_packet(b, at);
 	}
 	b->n = b->n_pieces = b->scratch_used = 0;
@@ -94,9 +110,12 @@ static void add_frame(struct batch *b, struct pkt *pkt, const struct frame *f, b
 		n = kernel_tx_pieces(f, pieces + 1, KERNEL_TX_PIECES);
 	if (n == 0)
 		n = copy_whole(b, f, pieces + 1);
-	vnet_build(&b->hdrs[b->n], &f->offload, 0);
-	pieces[0] = (struct iovec){
-		.iov_base = &b->hdrs[b->n], .iov_len = b->s->hdr ? sizeof(struct virtio_net_hdr) : 0};
+	b->lens[b->n] = f->head_len + f->body_len;
+	if (b->s->prefix == SOCKET_PREFIX_LENGTH)
+		b->prefixes[b->n].length = htobe32(b->lens[b->n]);
+	else
+		vnet_build(&b->prefixes[b->n].vnet, &f->offload, 0);
+	pieces[0] = (struct iovec){.iov_base = &b->prefixes[b->n], .iov_len = prefix_lens[b->s->prefix]};
 	b->msgs[b->n] = (struct mmsghdr){.msg_hdr = {.msg_iov = pieces, .msg_iovlen = 1 + n}};
 	b->pkts[b->n++] = pkt;
 	b->n_pieces += 1 + n;
@@ -106,7 +125,7 @@ static void add_packet(struct batch *b, struct pkt *pkt)
 {
 	struct frame_iter it;
 	struct frame f;
-	enum drop drop = frame_begin(&it, pkt, b->s->caps, iface_mtu(b->iface));
+	enum drop drop = frame_begin(&it, pkt, b->s->caps, min_u32(iface_mtu(b->iface), b->s->mtu_max));
 
 	if (unlikely(drop != DROP_NONE)) {
 		turn_tx_drop(b->turn, b->iface, &pkt, 1, drop);
@@ -116,7 +135,7 @@ static void add_packet(struct batch *b, struct pkt *pkt)
 		add_frame(b, pkt, &f, it.whole);
 }
 
-void socket_send(const struct socket_sender *s, struct iface *iface, struct turn *turn,
+bool socket_send(const struct socket_sender *s, struct iface *iface, struct turn *turn,
 	struct pkt *const *pkts, uint32_t n)
 {
 	struct batch b;
@@ -126,11 +145,12 @@ void socket_send(const struct socket_sender *s, struct iface *iface, struct turn
 	b.iface = iface;
 	b.turn = turn;
 	b.n = b.n_pieces = b.scratch_used = 0;
-	b.over = false;
+	b.over = b.torn = false;
 	b.lost = NULL;
 	for (i = 0; i < n && !b.over; i++)
 		add_packet(&b, pkts[i]);
 	flush(&b);
 	if (i < n)
 		turn_tx_drop(turn, iface, pkts + i, n - i, b.why);
+	return !b.torn;
 }

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "prog/commands.h"
 
+#include "port/dgram_port.h"
 #include "port/host_port.h"
+#include "port/stream_port.h"
 #include "port/tap_port.h"
 #include "port/vhost_port.h"
 #include "port/virtio_user_port.h"
@@ -38,7 +40,9 @@ void commands_add(struct ctl *ctl, struct rooms *rooms, struct handover *handove
 	ctl_add_table(ctl, &handover_commands, handover);
 	ctl_add_table(ctl, &interface_commands, rooms->ports);
 	ctl_add_table(ctl, &placement_commands, rooms->ports);
+	ctl_add_table(ctl, &dgram_commands, rooms->ports);
 	ctl_add_table(ctl, &host_commands, rooms->ports);
+	ctl_add_table(ctl, &stream_commands, rooms->ports);
 	ctl_add_table(ctl, &tap_commands, rooms->ports);
 	ctl_add_table(ctl, &vhost_commands, rooms->ports);
 	ctl_add_table(ctl, &virtio_user_commands, rooms->ports);
