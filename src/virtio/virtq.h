@@ -231,7 +231,7 @@ int virtq_packed_retake(
 	struct virtq *q, struct virtq_chain *chain, const struct vring_packed_desc *descs, uint32_t n);
 /* The descriptors of the buffer that was taken last. The guest may have changed them since. */
 void virtq_packed_taken(const struct virtq *q, uint32_t slots, struct vring_packed_desc *descs);
-/* A used descriptor lies at that place, of its lap. */
+/* A used descriptor was shown at that place, in its lap; the driver may have taken it since. */
 bool virtq_packed_used_at(const struct virtq *q, uint16_t off_wrap);
 
 /* Takes the next buffer, for which the pieces were too few, unseen: to be pushed back as it is. */

@@ -221,8 +221,9 @@ bool virtq_packed_used_at(const struct virtq *q, uint16_t off_wrap)
 {
 	uint16_t place;
 
+	/* the driver may have taken it and filled the slot for its next lap, which changes AVAIL only */
 	return packed_place_of(q->size, off_wrap, &place) &&
-	       packed_is_used(words_at(q, place).rest, virtq_wrap(q, place));
+	       !!(packed_flags_of(words_at(q, place).rest) & PACKED_USED) == virtq_wrap(q, place);
 }
 
 int virtq_packed_pop(struct virtq *q, struct virtq_chain *c)
