@@ -12,7 +12,7 @@ static json_t *iface_parse(void *subject, const char *text)
 	return iface ? json_integer(iface->idx) : NULL;
 }
 
-static const struct ctl_type iface_type = {"interface", "an interface", iface_parse, NULL};
+static const struct ctl_type iface_type = {"interface", "an interface", iface_parse, NULL, NULL};
 
 struct shell {
 	struct bed bed;

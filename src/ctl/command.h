@@ -66,6 +66,11 @@ struct ctl_type {
 	json_t *(*parse)(void *subject, const char *text);
 	/* Calls word() for each value that exists now. */
 	void (*each)(void *subject, void (*word)(void *arg, const char *text), void *arg);
+	/*
+	 * The text of a value that parse() made, borrowed, or NULL. For values that are names of things; a type without
+	 * this has values that say all themselves.
+	 */
+	const char *(*name_of)(void *subject, const json_t *value);
 };
 
 #endif

@@ -68,13 +68,24 @@ void ctl_add_table(struct ctl *ctl, const struct ctl_table *table, void *subject
 		add_row(ctl, command, subject);
 }
 
+void ctl_observe(struct ctl *ctl, ctl_observer *observer, void *arg)
+{
+	ctl->observer = observer;
+	ctl->observer_arg = arg;
+}
+
 /* args are taken over. */
-static void run_row(const struct ctl_row *row, json_t *args, struct ctl_answer *answer)
+static void run_row(struct ctl *ctl, const struct ctl_row *row, json_t *args, struct ctl_answer *answer)
 {
 	struct ctl_call call = {.subject = row->subject, .args = args};
+	/* before: afterwards what was named may be gone */
+	json_t *said = ctl->observer ? params_said(row->grammar, args) : NULL;
 	int err = row->command->run(&call);
 
 	answer->command = row->command;
+	if (said && !err)
+		ctl->observer(ctl->observer_arg, row->grammar->method, said, call.result);
+	json_decref(said);
 	if (err) {
 		answer->status = CTL_FAILED;
 		snprintf(answer->error, sizeof(answer->error), "%s", call.error[0] ? call.error : "failed");
@@ -107,7 +118,7 @@ static void run_tokens(struct ctl *ctl, const struct tokens *t, const char *line
 	}
 	path = err ? NULL : match_end(&m);
 	if (path)
-		run_row(path->row, json_incref(path->args), answer);
+		run_row(ctl, path->row, json_incref(path->args), answer);
 	else
 		not_understood(answer, m.error);
 	match_free(&m);
@@ -154,7 +165,19 @@ void ctl_run_method(struct ctl *ctl, const char *method, const json_t *params, s
 	else if (params_to_args(row->grammar, params, &args, answer->error))
 		answer->status = CTL_NOT_UNDERSTOOD;
 	else
-		run_row(row, args, answer);
+		run_row(ctl, row, args, answer);
+}
+
+int ctl_check_method(
+	struct ctl *ctl, const char *method, const json_t *params, json_t **said, char error[512])
+{
+	const struct ctl_row *row = row_of_method(ctl, method);
+
+	if (!row) {
+		snprintf(error, 512, "there is no such command");
+		return -ENOENT;
+	}
+	return params_to_said(row->grammar, params, said, error);
 }
 
 void ctl_answer_print(const struct ctl_answer *answer, FILE *out)

@@ -43,6 +43,19 @@ void ctl_run_line(struct ctl *ctl, const char *line, const char *cwd, struct ctl
 /* params is an object or NULL, borrowed. */
 void ctl_run_method(struct ctl *ctl, const char *method, const json_t *params, struct ctl_answer *answer);
 
+/*
+ * The same without running it. *said is what the handler would get, but names stay names (struct ctl_type) and need not
+ * exist yet; the caller owns it. 0, -ENOENT (no such method) or -EINVAL, with a sentence in error.
+ */
+int ctl_check_method(
+	struct ctl *ctl, const char *method, const json_t *params, json_t **said, char error[512]);
+
+/* Told of each command that was run and did what it should. said: see ctl_check_method(); result may be NULL. */
+typedef void ctl_observer(void *arg, const char *method, const json_t *said, const json_t *result);
+
+/* There is one at most. */
+void ctl_observe(struct ctl *ctl, ctl_observer *observer, void *arg);
+
 void ctl_answer_print(const struct ctl_answer *answer, FILE *out);
 void ctl_answer_free(struct ctl_answer *answer);
 

@@ -14,6 +14,8 @@ struct ctl {
 	size_t n_rows;
 	unsigned exec_depth; /* files that run files */
 	const char *cwd;     /* of the line that runs now */
+	ctl_observer *observer;
+	void *observer_arg;
 };
 
 extern const struct ctl_table builtin_table; /* subject: the ctl */

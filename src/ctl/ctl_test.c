@@ -4,6 +4,7 @@
 #include "base/test.h"
 #include "ctl/example.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -453,6 +454,80 @@ TEST(the_manual_page_has_every_command)
 	world_close(&w);
 }
 
+/* --- commands that are looked at, and not run --- */
+
+static json_t *number_of_color(void *subject, const char *text)
+{
+	return strcmp(text, "red") == 0 ? json_integer(7) : NULL;
+}
+
+static const char *color_of_number(void *subject, const json_t *value)
+{
+	return json_integer_value(value) == 7 ? "red" : NULL;
+}
+
+static const struct ctl_type color_type = {"color", "a color", number_of_color, NULL, color_of_number};
+
+static const struct ctl_command paint_commands[] = {
+	{"paint <color:color> [times <times:u16>] [thick]", "Paint", example_nothing, NULL},
+	{"spill <color:color>", "Fail", example_fail, NULL},
+	{0},
+};
+
+static const struct ctl_table paint_table = {paint_commands};
+
+static void world_open_with_paint(struct world *w)
+{
+	world_open(w);
+	ctl_add_type(w->ctl, &color_type, NULL);
+	ctl_add_table(w->ctl, &paint_table, NULL);
+}
+
+TEST(a_method_can_be_checked_before_what_it_names_is_there)
+{
+	json_t *params = json_pack("{s:s, s:s}", "color", "green", "times", "3"), *said = NULL;
+	struct world w;
+
+	world_open_with_paint(&w);
+	assert_int_equal(ctl_check_method(w.ctl, "paint", params, &said, w.text), 0);
+	assert_string_equal(json_string_value(json_object_get(said, "color")), "green");
+	assert_int_equal(json_integer_value(json_object_get(said, "times")), 3);
+	json_decref(said);
+	json_object_set_new(params, "times", json_string("often"));
+	assert_int_equal(ctl_check_method(w.ctl, "paint", params, &said, w.text), -EINVAL);
+	assert_string_equal(w.text, "'often' is not a number (times)");
+	assert_int_equal(ctl_check_method(w.ctl, "print", params, &said, w.text), -ENOENT);
+	json_decref(params);
+	world_close(&w);
+}
+
+static void remember(void *arg, const char *method, const json_t *said, const json_t *result)
+{
+	char *text = json_dumps(said, JSON_COMPACT | JSON_SORT_KEYS);
+	char *all = arg;
+
+	snprintf(all + strlen(all), 256 - strlen(all), "%s %s%s;", method, text,
+		result ? " with a result" : "");
+	free(text);
+}
+
+TEST(an_observer_is_told_of_what_was_done_by_the_names_of_things)
+{
+	char seen[256] = "";
+	struct world w;
+
+	world_open_with_paint(&w);
+	ctl_observe(w.ctl, remember, seen);
+	run(&w, "paint red thick");
+	run(&w, "paint green");
+	run(&w, "spill red");
+	run(&w, "echo");
+	ctl_observe(w.ctl, NULL, NULL);
+	run(&w, "paint red");
+	assert_string_equal(seen, "paint {\"color\":\"red\",\"thick\":true};");
+	world_close(&w);
+}
+
 TESTS(cmocka_unit_test(every_word_may_be_cut_to_an_unambiguous_prefix),
 	cmocka_unit_test(an_ambiguous_prefix_names_what_it_could_be),
 	cmocka_unit_test(an_exact_word_wins_over_longer_ones_and_over_values),
@@ -473,4 +548,6 @@ TESTS(cmocka_unit_test(every_word_may_be_cut_to_an_unambiguous_prefix),
 	cmocka_unit_test(exec_names_the_file_it_cannot_read),
 	cmocka_unit_test(help_lists_what_begins_with_the_words),
 	cmocka_unit_test(show_commands_knows_every_row), cmocka_unit_test(a_question_mark_says_what_may_come),
-	cmocka_unit_test(the_manual_page_has_every_command))
+	cmocka_unit_test(the_manual_page_has_every_command),
+	cmocka_unit_test(a_method_can_be_checked_before_what_it_names_is_there),
+	cmocka_unit_test(an_observer_is_told_of_what_was_done_by_the_names_of_things))

@@ -103,7 +103,7 @@ static const struct ctl_command example_commands[] = {
 
 static const struct ctl_table example_table = {.commands = example_commands};
 static const struct ctl_type example_port_type = {
-	"interface", "an interface, see show interface", example_port_parse, example_port_each};
+	"interface", "an interface, see show interface", example_port_parse, example_port_each, NULL};
 
 /* subject: a struct example */
 static inline struct ctl *example_ctl(struct example *example)

@@ -11,6 +11,7 @@
 struct filler {
 	const json_t *params;
 	json_t *args; /* what was taken so far */
+	bool names;   /* stay names */
 	char *error;
 };
 
@@ -78,7 +79,9 @@ static bool fill_value(struct filler *f, const struct grammar_item *item)
 	if (!given_value)
 		return refuse(f, "parameter '%s' is missing", item->text);
 	text = value_to_text(item->type, given_value);
-	if (text)
+	if (text && f->names && item->type->row->name_of)
+		value = json_string(text);
+	else if (text)
 		value = value_parse(item->type, text, NULL);
 	if (value) {
 		free(text);
@@ -150,16 +153,48 @@ static bool check_rest(struct filler *f)
 	return true;
 }
 
-int params_to_args(const struct grammar *grammar, const json_t *params, json_t **args, char error[512])
+static int take_all(struct filler *f, const struct grammar *grammar, json_t **args)
 {
-	struct filler f = {.params = params, .args = json_object(), .error = error};
-
-	if (!fill_seq(&f, &grammar->seq) || !check_rest(&f)) {
-		json_decref(f.args);
+	f->args = json_object();
+	if (!fill_seq(f, &grammar->seq) || !check_rest(f)) {
+		json_decref(f->args);
 		return -EINVAL;
 	}
-	*args = f.args;
+	*args = f->args;
 	return 0;
+}
+
+int params_to_args(const struct grammar *grammar, const json_t *params, json_t **args, char error[512])
+{
+	return take_all(&(struct filler){.params = params, .error = error}, grammar, args);
+}
+
+int params_to_said(const struct grammar *grammar, const json_t *params, json_t **said, char error[512])
+{
+	return take_all(&(struct filler){.params = params, .names = true, .error = error}, grammar, said);
+}
+
+static void say_names(json_t *said, const struct grammar_seq *seq)
+{
+	for (size_t i = 0; i < seq->n_items; i++) {
+		const struct grammar_item *item = &seq->items[i];
+		const struct ctl_type *type = item->kind == GRAMMAR_VALUE ? item->type->row : NULL;
+		const json_t *value = type && type->name_of ? json_object_get(said, item->text) : NULL;
+		const char *name = value ? type->name_of(item->type->subject, value) : NULL;
+
+		if (name)
+			json_object_set_new(said, item->text, json_string(name));
+		for (size_t k = 0; k < item->n_alternatives; k++)
+			say_names(said, &item->alternatives[k]);
+	}
+}
+
+json_t *params_said(const struct grammar *grammar, const json_t *args)
+{
+	json_t *said = json_copy((json_t *)(uintptr_t)args);
+
+	say_names(said, &grammar->seq);
+	return said;
 }
 
 static const char *json_type_of(const struct value_type *type)

@@ -12,6 +12,12 @@
  */
 int params_to_args(const struct grammar *grammar, const json_t *params, json_t **args, char error[512]);
 
+/* The same, but what is the name of something stays a name, and nobody asks whether there is such a thing. */
+int params_to_said(const struct grammar *grammar, const json_t *params, json_t **said, char error[512]);
+
+/* The arguments of a handler with names in place of what stands for them. The caller owns it. */
+json_t *params_said(const struct grammar *grammar, const json_t *args);
+
 /* What a command takes: [{"name", "required", "schema", "description"}], for rpc.discover and help. */
 json_t *params_describe(const struct grammar *grammar);
 

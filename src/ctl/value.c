@@ -103,15 +103,17 @@ static json_t *parse_text(void *subject, const char *text)
 	return *text ? json_string(text) : NULL;
 }
 
-static const struct ctl_type word_row = {"word", "a word", parse_text, NULL};
-static const struct ctl_type path_row = {"path", "a file path", parse_text, NULL};
-static const struct ctl_type u16_row = {"u16", "a number", parse_u16, NULL};
-static const struct ctl_type u32_row = {"u32", "a number", parse_u32, NULL};
-static const struct ctl_type u64_row = {"u64", "a number", parse_u64, NULL};
-static const struct ctl_type hex_row = {"hex", "a hexadecimal number of up to 64 bits", parse_hex, NULL};
-static const struct ctl_type mac_row = {"mac", "a MAC address such as 52:54:00:12:34:56", parse_mac, NULL};
-static const struct ctl_type onoff_row = {"onoff", "on or off", parse_onoff, each_onoff};
-static const struct ctl_type line_row = {"line", "text to the end of the line", parse_text, NULL};
+static const struct ctl_type word_row = {"word", "a word", parse_text, NULL, NULL};
+static const struct ctl_type path_row = {"path", "a file path", parse_text, NULL, NULL};
+static const struct ctl_type u16_row = {"u16", "a number", parse_u16, NULL, NULL};
+static const struct ctl_type u32_row = {"u32", "a number", parse_u32, NULL, NULL};
+static const struct ctl_type u64_row = {"u64", "a number", parse_u64, NULL, NULL};
+static const struct ctl_type hex_row = {
+	"hex", "a hexadecimal number of up to 64 bits", parse_hex, NULL, NULL};
+static const struct ctl_type mac_row = {
+	"mac", "a MAC address such as 52:54:00:12:34:56", parse_mac, NULL, NULL};
+static const struct ctl_type onoff_row = {"onoff", "on or off", parse_onoff, each_onoff, NULL};
+static const struct ctl_type line_row = {"line", "text to the end of the line", parse_text, NULL, NULL};
 
 static const struct value_type builtin_types[] = {
 	{.row = &word_row, .label = "word", .free_form = true},

@@ -4,6 +4,7 @@
 #include "os/rcu.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -137,6 +138,28 @@ struct iface *iface_by_name(const struct iface_table *t, const char *name)
 		if (strcmp(i->name, name) == 0)
 			return i;
 	return NULL;
+}
+
+static bool name_ok(const char *name)
+{
+	size_t len = strlen(name);
+
+	for (size_t i = 0; i < len; i++)
+		if (name[i] <= ' ' || name[i] > '~')
+			return false;
+	return len > 0 && len < IFACE_NAME_LEN;
+}
+
+int iface_rename(struct iface_table *t, struct iface *iface, const char *name)
+{
+	const struct iface *other = iface_by_name(t, name);
+
+	if (!name_ok(name))
+		return -EINVAL;
+	if (other && other != iface)
+		return -EEXIST;
+	snprintf(iface->name, sizeof(iface->name), "%s", name);
+	return 0;
 }
 
 struct iface *iface_next(const struct iface_table *t, uint32_t idx)

@@ -99,6 +99,8 @@ void iface_feed(struct iface *to, bool more);
 /* NULL when there is none. Workers: valid until the end of the turn. */
 struct iface *iface_get(const struct iface_table *t, uint32_t idx);
 struct iface *iface_by_name(const struct iface_table *t, const char *name);
+/* 0, -EEXIST (another one has it) or -EINVAL (empty, too long, or not of visible ASCII). Control: workers read no names. */
+int iface_rename(struct iface_table *t, struct iface *iface, const char *name);
 /* The next interface with an index of at least idx, or NULL. */
 struct iface *iface_next(const struct iface_table *t, uint32_t idx);
 

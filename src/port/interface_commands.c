@@ -3,6 +3,7 @@
 #include "ctl/command.h"
 #include "port/port.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -261,6 +262,24 @@ static int run_set_mtu(struct ctl_call *call)
 	return 0;
 }
 
+static int run_set_name(struct ctl_call *call)
+{
+	const struct ports *ports = call->subject;
+	struct port *port = named_port(call);
+	const char *name = ctl_str(call, "name", "");
+
+	if (!port)
+		return -1;
+	switch (iface_rename(ports->config.ifaces, &port->iface, name)) {
+	case 0:
+		return 0;
+	case -EEXIST:
+		return ctl_fail(call, "another interface is called %s: choose another name", name);
+	default:
+		return ctl_fail(call, "a name is 1 to %d visible characters", IFACE_NAME_LEN - 1);
+	}
+}
+
 static const struct ctl_command commands[] = {
 	{"show interface [<interface:interface>]", "Interfaces, their state and counters", run_show_interface,
 		print_show_interface},
@@ -276,6 +295,8 @@ static const struct ctl_command commands[] = {
 	{"set interface mtu [packet] <mtu:u32> <interface:interface>",
 		"Largest packet that leaves through an interface, in bytes behind the Ethernet header",
 		run_set_mtu, NULL},
+	{"set interface name <interface:interface> <name:word>", "Call an interface by another name",
+		run_set_name, NULL},
 	{0},
 };
 

@@ -4,6 +4,7 @@
 #define GINNEL_PROG_COMMANDS_H
 
 #include "bridge/bridge.h"
+#include "config/config.h"
 #include "ctl/ctl.h"
 #include "port/port.h"
 #include "watch/watch.h"
@@ -18,6 +19,7 @@ struct rooms {
 	struct ports *ports;
 	struct watch *watch;
 	struct why why;
+	struct config *config;
 };
 
 struct handover;

@@ -7,6 +7,7 @@
 #include "os/service.h"
 #include "os/unix.h"
 #include "prog/commands.h"
+#include "prog/config_rules.h"
 #include "prog/handover.h"
 #include "prog/options.h"
 #include "prog/process.h"
@@ -127,24 +128,43 @@ static void unmake_rooms(struct daemon *d)
 	iface_table_destroy(r->ifaces);
 }
 
+/* A file with a mistake changes nothing: the daemon goes on as it is. */
+static void on_again(void *arg)
+{
+	struct daemon *d = arg;
+	char why[512];
+
+	if (!d->options->config)
+		log_warning("ginneld: there is no file to read again: start me with --config FILE");
+	else if (config_apply_file(d->rooms.config, d->options->config, why) != 0)
+		log_error("ginneld: %s", why);
+}
+
 static int daemon_start(struct daemon *d)
 {
 	int err;
 
 	err = loop_create(&d->loop);
-	d->process = (struct process){
-		.loop = d->loop, .program = "ginneld", .end = on_end, .lost = on_lost_memory, .arg = d};
+	d->process = (struct process){.loop = d->loop,
+		.program = "ginneld",
+		.end = on_end,
+		.again = on_again,
+		.lost = on_lost_memory,
+		.arg = d};
 	if (err == 0)
 		err = process_start(&d->process);
 	if (err == 0)
 		err = make_rooms(d);
 	if (err == 0)
 		err = ctl_create(&d->ctl);
+	if (err == 0)
+		err = config_create(&d->rooms.config, d->loop, d->ctl, &config_rules);
 	if (err) {
 		log_error("ginneld: cannot start: %s", strerror(-err));
 		return err;
 	}
 	commands_add(d->ctl, &d->rooms, &d->handover);
+	config_start(d->rooms.config);
 	d->handover = (struct handover){
 		.loop = d->loop, .rooms = &d->rooms, .ctl = d->ctl, .api_socket = d->options->api_socket};
 	handover_init(&d->handover);
@@ -160,6 +180,10 @@ static int start_fresh(struct daemon *d)
 	int err;
 
 	if (d->options->startup && ctl_exec_file(d->ctl, d->options->startup, NULL, why) != 0) {
+		log_error("ginneld: %s", why);
+		return -EINVAL;
+	}
+	if (d->options->config && config_apply_file(d->rooms.config, d->options->config, why) != 0) {
 		log_error("ginneld: %s", why);
 		return -EINVAL;
 	}
@@ -203,6 +227,7 @@ static void daemon_end(struct daemon *d)
 		handover_fini(&d->handover);
 		ctl_server_stop(d->handover.server);
 	}
+	config_destroy(d->rooms.config);
 	unmake_rooms(d);
 	ctl_destroy(d->ctl);
 	loop_destroy(d->loop);

@@ -58,6 +58,12 @@ static int set_startup(void *target, const char *text, char wanted[OPTION_WANTED
 	return 0;
 }
 
+static int set_config(void *target, const char *text, char wanted[OPTION_WANTED_LEN])
+{
+	((struct options *)target)->config = text;
+	return 0;
+}
+
 static int set_replace(void *target, const char *text, char wanted[OPTION_WANTED_LEN])
 {
 	((struct options *)target)->replace = true;
@@ -109,6 +115,8 @@ static const struct option_row rows[] = {
 		"or /run/ginnel/api.sock)",
 		set_api_socket},
 	{"startup", 's', "FILE", "run the command lines of FILE before anything else", set_startup},
+	{"config", 'C', "FILE", "apply this configuration file at the start, and again at SIGHUP",
+		set_config},
 	{"replace", 'r', NULL,
 		"take over ports and guests from the daemon that runs at the control socket, and end it; "
 		"without one, start as usual",

@@ -17,8 +17,14 @@ static void on_signal(void *arg, uint32_t events)
 	struct process *p = arg;
 	struct signalfd_siginfo info;
 
-	if (read(p->signals.fd, &info, sizeof(info)) == sizeof(info))
-		log_info("%s: %s, ending", p->program, strsignal((int)info.ssi_signo));
+	if (read(p->signals.fd, &info, sizeof(info)) != sizeof(info))
+		return;
+	if (info.ssi_signo == SIGHUP) {
+		log_info("%s: %s, reading again", p->program, strsignal(SIGHUP));
+		p->again(p->arg);
+		return;
+	}
+	log_info("%s: %s, ending", p->program, strsignal((int)info.ssi_signo));
 	p->end(p->arg);
 }
 
@@ -41,6 +47,8 @@ static int take_signals(struct process *p)
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
+	if (p->again)
+		sigaddset(&set, SIGHUP);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	loop_watch_init(&p->signals, on_signal, p);

@@ -12,8 +12,9 @@ struct process {
 	struct loop *loop;
 	const char *program;
 	struct loop_watch signals, lost_memory;
-	void (*end)(void *arg);  /* it was asked to end; the log has said so */
-	void (*lost)(void *arg); /* some guarded memory is lost */
+	void (*end)(void *arg);   /* it was asked to end; the log has said so */
+	void (*again)(void *arg); /* SIGHUP: read your files again. NULL: then that ends it, as signals do */
+	void (*lost)(void *arg);  /* some guarded memory is lost */
 	void *arg;
 };
 

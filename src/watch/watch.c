@@ -188,4 +188,4 @@ static void each_reason(void *subject, void (*word)(void *arg, const char *text)
 }
 
 const struct ctl_type watch_reason_type = {
-	"drop-reason", "why packets are dropped, see show errors", parse_reason, each_reason};
+	"drop-reason", "why packets are dropped, see show errors", parse_reason, each_reason, NULL};

@@ -5,6 +5,7 @@
 #include "base/test.h"
 #include "ctl/ctl.h"
 #include "os/clock.h"
+#include "port/interface_types.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -15,20 +16,12 @@ static struct sim sim;
 static struct ctl *ctl;
 static char *said; /* the last answer */
 
-static json_t *iface_parse(void *subject, const char *text)
-{
-	const struct iface *iface = iface_by_name(subject, text);
-
-	return iface ? json_integer(iface->idx) : NULL;
-}
-
-static const struct ctl_type iface_type = {"interface", "an interface", iface_parse, NULL};
-
 static void begin(uint32_t n_ports, uint32_t n_workers)
 {
 	sim_init_workers(&sim, n_ports, n_workers);
 	assert_int_equal(ctl_create(&ctl), 0);
-	ctl_add_type(ctl, &iface_type, sim.ifaces);
+	ctl_add_type(ctl, &interface_type, sim.ifaces);
+	ctl_add_type(ctl, &interface_number_type, sim.ifaces);
 	ctl_add_table(ctl, &interface_commands, &sim.ports);
 	ctl_add_table(ctl, &placement_commands, &sim.ports);
 	ctl_add_table(ctl, &vhost_commands, &sim.ports);
@@ -138,6 +131,20 @@ TEST(what_a_driver_said_is_shown)
 	end();
 }
 
+TEST(an_interface_is_called_as_one_likes)
+{
+	begin(2, 1);
+	assert_int_equal(run("set interface name VirtualEthernet0/0/0 web"), CTL_DONE);
+	assert_int_equal(run("set interface state web up"), CTL_DONE);
+	assert_int_equal(run("set interface name web web"), CTL_DONE);
+	assert_int_equal(run("set interface name VirtualEthernet0/0/1 web"), CTL_FAILED);
+	assert_string_equal(said, "another interface is called web: choose another name");
+	assert_int_equal(run("set interface name web \"two words\""), CTL_FAILED);
+	assert_string_equal(said, "a name is 1 to 63 visible characters");
+	assert_int_equal(run("set interface state VirtualEthernet0/0/0 up"), CTL_NOT_UNDERSTOOD);
+	end();
+}
+
 TESTS(cmocka_unit_test(the_mtu_is_set_and_shown),
 	cmocka_unit_test(a_queue_is_placed_where_the_user_wants_it_and_stays_there),
-	cmocka_unit_test(what_a_driver_said_is_shown))
+	cmocka_unit_test(what_a_driver_said_is_shown), cmocka_unit_test(an_interface_is_called_as_one_likes))

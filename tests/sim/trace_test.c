@@ -7,6 +7,7 @@
 #include "watch/watch.h"
 #include "worker/private.h"
 #include "worker/why.h"
+#include "port/interface_types.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -29,21 +30,12 @@ static void publish(void *subject, uint32_t worker, struct turn_watch *w)
 	sim.runner.watch = w;
 }
 
-static json_t *iface_parse(void *subject, const char *text)
-{
-	const struct iface *iface = iface_by_name(subject, text);
-
-	return iface ? json_integer(iface->idx) : NULL;
-}
-
-static const struct ctl_type iface_type = {"interface", "an interface", iface_parse, NULL};
-
 static void add_commands(void)
 {
 	assert_non_null(watch);
 	random_init(&random_numbers, 1);
 	assert_int_equal(ctl_create(&ctl), 0);
-	ctl_add_type(ctl, &iface_type, sim.ifaces);
+	ctl_add_type(ctl, &interface_type, sim.ifaces);
 	ctl_add_type(ctl, &watch_node_type, watch);
 	ctl_add_table(ctl, &trace_commands, watch);
 	ctl_add_table(ctl, &why_commands, &why);

@@ -1,0 +1,159 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""A configuration file: at the start, applied, refused, confirmed or not, read again, and kept by a successor."""
+
+import signal
+import time
+
+from daemon import Daemon, main
+from traffic import PATIENCE, Traffic
+
+NET = """
+interfaces:
+  vm1: {vhost-user: {socket: @/a.sock, server: true}, bridge: 7}
+  vm2: {vhost-user: {socket: @/b.sock, server: true}, bridge: 7}
+  other: {vhost-user: {socket: @/c.sock, server: true}, mtu: 1500, state: down}
+"""
+OTHERS = """
+  x: {vhost-user: {socket: @/x.sock, server: true}, xconnect: y}
+  y: {vhost-user: {socket: @/y.sock, server: true}, xconnect: x}
+bridges:
+  8: {mac-age: 1, learn: false}
+addresses:
+- {mac: "02:00:00:00:00:09", bd-id: 7, interface: vm1, static: true}
+"""
+
+
+def write(daemon, text):
+    path = daemon.dir / "net.yaml"
+    path.write_text(text.replace("@", str(daemon.dir)))
+    return path
+
+
+def names(daemon):
+    return {i["name"]: i["state"] for i in daemon.ask("show", "interface") if i["name"] != "local0"}
+
+
+def changes(daemon, *command):
+    return [f'{c["op"]} {c["place"]}' for c in daemon.ask("config", *command)["changes"]]
+
+
+def wait_for(condition, what):
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < end, f"{what}: not within {PATIENCE} s"
+        time.sleep(0.01)
+
+
+def a_file_becomes_true_and_can_be_written_back():
+    with Daemon() as d:
+        path = write(d, NET + OTHERS)
+        planned = changes(d, "apply", path, "dry-run")
+        assert names(d) == {}, names(d)
+        assert changes(d, "diff", path) == planned
+        assert changes(d, "apply", path) == planned
+        assert names(d) == {"vm1": "up", "vm2": "up", "other": "down", "x": "up", "y": "up"}, names(d)
+        assert changes(d, "apply", path) == []
+        status, text, _ = d.run("config", "apply", path)
+        assert (status, text) == (0, "no changes\n"), text
+        d.run("set", "interface", "mtu", "1400", "vm1")
+        d.run("create", "vhost-user", "socket", d.dir / "more.sock", "server")
+        assert changes(d, "diff", path) == [
+            "- interfaces vm1 mtu", "- interfaces VirtualEthernet0/0/0 vhost-user"], changes(d, "diff", path)
+        saved = d.dir / "saved.yaml"
+        assert d.ask("config", "save", saved) == str(saved)
+        assert changes(d, "diff", saved) == []
+        write(d, "{}")
+        changes(d, "apply", path)
+        assert names(d) == {} and not list(d.dir.glob("[abxy].sock"))
+        changes(d, "apply", saved)
+        assert names(d)["VirtualEthernet0/0/0"] == "down" and names(d)["vm1"] == "up"
+        assert d.ask("config", "show")["interfaces"]["vm1"]["mtu"] == 1400
+        changes(d, "rollback", "2")
+        assert d.ask("config", "show")["interfaces"]["vm1"]["mtu"] == 1400
+
+
+def a_mistake_changes_nothing_and_says_where_and_what():
+    with Daemon() as d:
+        path = write(d, NET)
+        changes(d, "apply", path)
+        write(d, NET + "  vm3: {vhost-user: @/d.sock, mtuu: 3}\n")
+        status, _, err = d.run("config", "apply", path)
+        assert status == 1 and "net.yaml:6: interfaces vm3 mtuu: nothing is known of that: there are" in err, err
+        # a mistake that only shows when it is done
+        write(d, NET + "  vm3: {vhost-user: {socket: @/no/such/folder.sock, server: true}}\n")
+        status, _, err = d.run("config", "apply", path)
+        assert status == 1 and "nothing is changed: interfaces vm3 vhost-user: " in err, err
+        assert names(d) == {"vm1": "up", "vm2": "up", "other": "down"}, names(d)
+        assert changes(d, "diff", write(d, NET)) == []
+
+
+def guests_that_stay_lose_no_packet_while_the_rest_changes():
+    with Daemon() as d:
+        path = write(d, NET)
+        changes(d, "apply", path)
+        traffic = Traffic(d)
+        traffic.flows()
+        for _ in range(20):
+            write(d, NET + OTHERS)
+            assert len(changes(d, "apply", path)) >= 8
+            traffic.flows()
+            write(d, NET)
+            assert len(changes(d, "apply", path)) >= 4
+            traffic.flows()
+        assert d.ask("show", "errors") == [], d.ask("show", "errors")
+        print(f"40 changes of configuration, {sum(traffic.got)} frames, none lost")
+
+
+def without_a_word_of_confirmation_it_goes_back():
+    with Daemon() as d:
+        path = write(d, NET)
+        changes(d, "apply", path)
+        write(d, "{}")
+        status, out, _ = d.run("config", "apply", path, "confirm", "1")
+        assert status == 0 and out.endswith("goes back in 1 s unless: config confirm\n"), out
+        assert names(d) == {}
+        wait_for(lambda: len(names(d)) == 3, "the configuration goes back")
+        assert "nobody confirmed" in d.log(), d.log()
+        d.run("config", "apply", path, "confirm", "1000")
+        assert d.run("config", "confirm")[0] == 0
+        assert d.run("config", "confirm")[0] == 1
+
+
+def a_daemon_begins_with_its_file_and_reads_it_again_at_sighup():
+    with Daemon() as d:
+        path = write(d, NET)
+        d.end()
+        d.process = d.begin("--config", path)
+        with d:
+            assert len(names(d)) == 3
+            write(d, NET.replace("1500", "1600"))
+            d.process.send_signal(signal.SIGHUP)
+            wait_for(lambda: d.ask("show", "interface", "other")[0]["mtu"] == 1600, "the file is read again")
+            write(d, NET + "nonsense: 1\n")
+            d.process.send_signal(signal.SIGHUP)
+            wait_for(lambda: "net.yaml:6: nonsense: nothing is known of that" in d.log(), "the mistake is told")
+            assert len(names(d)) == 3 and d.end() == 0
+            wrong = d.begin("--config", path)
+            assert wrong.wait(PATIENCE) != 0 and "nonsense" in d.log()
+
+
+def a_successor_knows_what_was_configured():
+    with Daemon() as d:
+        path = write(d, NET)
+        changes(d, "apply", path)
+        old, d.process = d.process, d.begin("--replace")
+        assert old.wait(PATIENCE) == 0, d.log()
+        assert changes(d, "apply", path) == []
+        assert len(changes(d, "rollback")) > 0 and names(d) == {}
+
+
+if __name__ == "__main__":
+    main([
+        a_file_becomes_true_and_can_be_written_back,
+        a_mistake_changes_nothing_and_says_where_and_what,
+        guests_that_stay_lose_no_packet_while_the_rest_changes,
+        without_a_word_of_confirmation_it_goes_back,
+        a_daemon_begins_with_its_file_and_reads_it_again_at_sighup,
+        a_successor_knows_what_was_configured,
+    ])
