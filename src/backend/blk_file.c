@@ -2,6 +2,7 @@
 #include "backend/blk_file.h"
 
 #include "base/check.h"
+#include "base/units.h"
 #include "virtio/blk.h"
 
 #include <errno.h>
@@ -13,6 +14,7 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 /* What we use of statx() is older than what Debian 12's headers know of it. */
@@ -34,6 +36,10 @@ static int explain(char *why, size_t why_len, int err, const char *path, const c
  */
 #define LOCK_USED   100
 #define LOCK_DENIED 200
+#define LOCK_END    204
+
+#define LOCK_PATIENCE_MS 2000
+#define LOCK_PAUSE_MS    20
 
 static int lock_byte(int fd, int byte)
 {
@@ -65,6 +71,32 @@ static int lock_image(int fd, bool read_only)
 			return -EBUSY;
 	}
 	return 0;
+}
+
+static void unlock_image(int fd)
+{
+	struct flock lock = {
+		.l_type = F_UNLCK, .l_whence = SEEK_SET, .l_start = LOCK_USED, .l_len = LOCK_END - LOCK_USED};
+
+	fcntl(fd, F_OFD_SETLK, &lock);
+}
+
+/*
+ * A program before us that has just ended, or was killed, may still hold its locks: the kernel lets go of what an io_uring
+ * holds only after the process is gone.
+ */
+static int lock_image_soon(int fd, bool read_only)
+{
+	const struct timespec pause = {.tv_nsec = LOCK_PAUSE_MS * (long)NS_PER_MS};
+	int err = lock_image(fd, read_only);
+
+	for (uint32_t waited_ms = 0; err == -EBUSY && waited_ms < LOCK_PATIENCE_MS;
+		waited_ms += LOCK_PAUSE_MS) {
+		unlock_image(fd); /* two that wait for each other would wait for nothing */
+		nanosleep(&pause, NULL);
+		err = lock_image(fd, read_only);
+	}
+	return err;
 }
 
 /* --- size --- */
@@ -241,7 +273,7 @@ int blk_file_open(struct blk_file *f, const struct blk_file_options *o, char *wh
 		err = open_direct(f, o->path, why, why_len);
 	if (err)
 		goto close;
-	if (!o->unlocked && lock_image(f->plain_fd, f->read_only) < 0) {
+	if (!o->unlocked && lock_image_soon(f->plain_fd, f->read_only) < 0) {
 		err = explain(why, why_len, -EBUSY, o->path,
 			"another program has the image open: end it, or let both use --read-only");
 		goto close;
@@ -262,6 +294,7 @@ close:
 
 void blk_file_close(struct blk_file *f)
 {
+	unlock_image(f->plain_fd);
 	if (f->plain_fd != f->fd)
 		close(f->plain_fd);
 	close(f->fd);

@@ -351,6 +351,19 @@ def a_signal_ends_it_promptly_with_and_without_a_front_end():
                 assert not b.path.exists()
 
 
+def it_can_be_started_again_at_once_however_it_ended():
+    with tempfile.TemporaryDirectory(prefix="gnl") as scratch:
+        disk = Path(scratch) / "disk"
+        disk.write_bytes(bytes(1 << 20))
+        for sig in [signal.SIGTERM, signal.SIGKILL] * 4:
+            options = [o.replace("@/disk", str(disk)) for o in OPTIONS]
+            with Backend(*options, f"--socket-path={scratch}/vhost.sock", plain=True) as b:
+                b.path = Path(scratch) / "vhost.sock"
+                serves(b.is_ready().connect())
+                b.process.send_signal(sig)
+                b.ends()
+
+
 def it_stays_in_the_foreground():
     with Backend("--socket-path=@/vhost.sock") as b:
         b.is_ready()
@@ -458,6 +471,7 @@ if __name__ == "__main__":
           a_service_manager_passes_the_socket_and_hears_of_start_and_end, sockets_for_another_process_are_not_taken,
           a_guest_that_reboots_finds_its_queues_again, memory_that_is_cut_short_ends_one_connection_and_nothing_else,
           the_socket_file_gets_its_mode_and_its_group, a_client_connects_and_comes_again,
-          a_signal_ends_it_promptly_with_and_without_a_front_end, it_stays_in_the_foreground,
+          a_signal_ends_it_promptly_with_and_without_a_front_end, it_can_be_started_again_at_once_however_it_ended,
+          it_stays_in_the_foreground,
           descriptors_that_nobody_named_are_closed, each_sandbox_is_what_its_name_says,
           an_unprivileged_user_may_do_all_of_this, the_shell_talks_to_it, example_only_a_forbidden_call_dies])
