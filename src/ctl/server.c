@@ -35,6 +35,7 @@ struct client {
 	size_t in_seen; /* no newline in so many first bytes of in, apart from lines that were run */
 	char *out;
 	size_t out_len, out_sent, out_size;
+	int cargo; /* a descriptor that goes with the next bytes of out; -1: none */
 };
 
 struct ctl_server {
@@ -63,6 +64,8 @@ static void client_free(struct client *c)
 	loop_timer_cancel(c->server->loop, &c->farewell);
 	list_del(&c->link);
 	c->server->n_clients--;
+	if (c->cargo >= 0)
+		close(c->cargo);
 	free(c->in);
 	free(c->out);
 	free(c);
@@ -150,13 +153,17 @@ static int client_refuse(struct client *c, enum rpc_error code, const char *mess
 static int client_send(struct client *c)
 {
 	while (c->out_sent < c->out_len) {
-		ssize_t n = unix_send(c->fd, c->out + c->out_sent, c->out_len - c->out_sent, NULL, 0);
+		ssize_t n = unix_send(c->fd, c->out + c->out_sent, c->out_len - c->out_sent, &c->cargo,
+			c->cargo >= 0 ? 1 : 0);
 
 		if (n == -EAGAIN)
 			return 0;
 		if (n < 0)
 			return (int)n;
 		c->out_sent += (size_t)n;
+		if (c->cargo >= 0)
+			close(c->cargo);
+		c->cargo = -1;
 	}
 	c->out_len = c->out_sent = 0;
 	return 0;
@@ -296,6 +303,7 @@ static struct client *client_create(struct ctl_server *s, int fd)
 		goto close_fd;
 	c->server = s;
 	c->fd = fd;
+	c->cargo = -1;
 	loop_watch_init(&c->watch, client_event, c);
 	loop_timer_init(&c->farewell, client_farewell, c);
 	if (loop_watch_add(s->loop, &c->watch, fd, EPOLLIN))
@@ -404,6 +412,16 @@ static int make_directory(const char *path)
 		err = -errno;
 	free(dir);
 	return err;
+}
+
+bool ctl_server_attach(struct ctl_server *server, int fd)
+{
+	struct client *c = server ? server->running : NULL;
+
+	if (!c || c->cargo >= 0)
+		return false;
+	c->cargo = fd;
+	return true;
 }
 
 bool ctl_server_pass_on(struct ctl_server *s, void (*fn)(void *arg, int fd), void *arg)

@@ -41,6 +41,12 @@ int ctl_server_restore(struct ctl_server **out, struct loop *loop, struct ctl *c
  */
 bool ctl_server_pass_on(struct ctl_server *server, void (*fn)(void *arg, int fd), void *arg);
 
+/*
+ * For a command that answers with a descriptor: it goes along with the answer (SCM_RIGHTS), is taken over and closed then.
+ * False: the command came over no connection, or another descriptor is still on its way there; fd stays the caller's.
+ */
+bool ctl_server_attach(struct ctl_server *server, int fd);
+
 /* Closes all clients and removes the socket file, if it is still this server's. */
 void ctl_server_stop(struct ctl_server *server);
 

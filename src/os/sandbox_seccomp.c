@@ -41,7 +41,7 @@ static const int base_calls[] = {
 	CALL(getrandom), CALL(uname), CALL(sysinfo)};
 
 static const int unix_server_calls[] = {CALL(bind), CALL(listen), CALL(chmod), CALL(fchmodat), CALL(chown),
-	CALL(lchown), CALL(fchownat), CALL(unlink), CALL(unlinkat)};
+	CALL(lchown), CALL(fchownat), CALL(unlink), CALL(unlinkat), CALL(socketpair)};
 
 static const int unlink_calls[] = {CALL(unlink), CALL(unlinkat)};
 

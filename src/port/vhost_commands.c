@@ -303,9 +303,15 @@ static const struct ctl_command commands[] = {
 	{"delete vhost-user <interface:interface>", "Remove a vhost-user port", run_delete, NULL},
 	{"delete vhost-user sw_if_index <sw_if_index:interface-number>",
 		"Remove a vhost-user port by its number", run_delete, NULL},
+	{0},
+};
+
+const struct ctl_table vhost_commands = {commands};
+
+static const struct ctl_command show_commands[] = {
 	{"show vhost-user [<interface:interface>]", "vhost-user ports: features, socket, memory, queues",
 		run_show, print_show},
 	{0},
 };
 
-const struct ctl_table vhost_commands = {commands};
+const struct ctl_table vhost_show_commands = {show_commands};

@@ -36,6 +36,9 @@
 #define VHOST_PORT_FEATURES \
 	(RING_FEATURES | HOST_FEATURES | GUEST_FEATURES | CTRL_FEATURES | BIT(VIRTIO_NET_F_MTU))
 
+/* Asked for by vhost_port_config.tells_link. */
+#define LINK_FEATURES (BIT(VIRTIO_NET_F_MAC) | BIT(VIRTIO_NET_F_STATUS))
+
 /* Announcing, and the MTU that the front-end promised; a configuration space for those that have none themselves. */
 #define VHOST_PORT_PROTOCOL_FEATURES \
 	(BIT(VHOST_USER_PROTOCOL_F_RARP) | BIT(VHOST_USER_PROTOCOL_F_MTU) | BIT(VHOST_USER_PROTOCOL_F_CONFIG))
@@ -188,6 +191,8 @@ static void vhost_connected(void *device, bool connected)
 {
 	struct vhost_port *vp = device;
 
+	if (vp->came)
+		vp->came(vp->over_arg, connected);
 	if (connected)
 		return;
 	for (uint32_t q = 0; q < VHOST_PORT_PAIRS; q++)
@@ -246,18 +251,27 @@ static int vhost_message(void *device, uint32_t request, uint64_t value, int fd)
 	}
 }
 
-/* For front-ends that make no configuration space of their own. There is no address in it: MAC is not offered. */
+/* For front-ends that make no configuration space of their own. The address means nothing where MAC is not offered. */
 static int vhost_get_config(void *device, uint32_t offset, uint32_t len, uint8_t *out)
 {
 	const struct vhost_port *vp = device;
-	const struct virtio_net_config config = {
-		.status = htole16(VIRTIO_NET_S_LINK_UP),
+	struct virtio_net_config config = {
+		.status = htole16(!vp->tells_link || vp->link_up ? VIRTIO_NET_S_LINK_UP : 0),
 		.max_virtqueue_pairs = htole16(VHOST_PORT_PAIRS),
 		.mtu = htole16((uint16_t)iface_mtu(&vp->port.iface)),
 	};
 
+	memcpy(config.mac, vp->port.iface.mac, sizeof(config.mac));
 	memcpy(out, (const uint8_t *)&config + offset, len);
 	return 0;
+}
+
+void vhost_port_set_link(struct vhost_port *vp, bool up)
+{
+	if (vp->link_up == up)
+		return;
+	vp->link_up = up;
+	vhost_backend_config_changed(vp->backend);
 }
 
 /* The control ring is looked at with the first queue, which may not have been started. */
@@ -376,7 +390,7 @@ struct vhost_backend_config vhost_port_backend(struct vhost_port *vp)
 {
 	return (struct vhost_backend_config){
 		.name = vp->port.iface.name,
-		.features = VHOST_PORT_FEATURES & vp->feature_mask,
+		.features = (VHOST_PORT_FEATURES | (vp->tells_link ? LINK_FEATURES : 0)) & vp->feature_mask,
 		.protocol_features = VHOST_PORT_PROTOCOL_FEATURES |
 				     (vp->in_band ? BIT(VHOST_USER_PROTOCOL_F_INBAND_NOTIFICATIONS) : 0),
 		.config_size = sizeof(struct virtio_net_config),
@@ -413,8 +427,13 @@ int vhost_port_create(struct ports *ports, const struct vhost_port_config *confi
 		return -ENOMEM;
 	vp->in_band = config->in_band;
 	vp->over = config->over;
+	vp->came = config->came;
 	vp->over_arg = config->over_arg;
-	port_pick_name(ports, &vp->port, "VirtualEthernet0/0/", config->instance);
+	vp->tells_link = config->tells_link;
+	if (config->name)
+		snprintf(vp->port.iface.name, IFACE_NAME_LEN, "%s", config->name);
+	else
+		port_pick_name(ports, &vp->port, "VirtualEthernet0/0/", config->instance);
 	port_pick_mac(ports, &vp->port, config->mac);
 	err = port_add(ports, &vp->port);
 	if (err) {

@@ -39,7 +39,9 @@ struct vhost_port {
 	struct vhost_backend *backend;
 	uint64_t feature_mask;
 	void (*over)(void *arg); /* see struct vhost_port_config */
+	void (*came)(void *arg, bool here);
 	void *over_arg;
+	bool tells_link, link_up;
 	bool in_band; /* kicks and calls may be messages: simulated time needs that, and each kick waits for its answer */
 	/* What the guest negotiated; constant while a ring is published. */
 	uint16_t hdr_len;
@@ -70,6 +72,8 @@ struct vhost_port_config {
 	bool in_band;
 	const uint8_t *mac; /* NULL: one is made up */
 	int32_t instance;   /* -1: the lowest free one */
+	const char *name;   /* NULL: made up from the instance */
+	bool tells_link; /* a front-end without answers of its own is told the address and the state of the link */
 	/* As in struct vhost_backend_config; zeros are the usual. */
 	int fd; /* when path is NULL */
 	const gid_t *group;
@@ -79,7 +83,12 @@ struct vhost_port_config {
 	/* The one connection that the port was given has ended: from the loop, the port may be deleted here. */
 	void (*over)(void *arg);
 	void *over_arg;
+	/* A front-end has come, or gone; over_arg. May be NULL. */
+	void (*came)(void *arg, bool here);
 };
+
+/* With tells_link: whoever is at the other end has come or gone. Control. */
+void vhost_port_set_link(struct vhost_port *vp, bool up);
 
 /* 0 or -errno; with server the path is taken already when this returns (unix_explain()). */
 int vhost_port_create(struct ports *ports, const struct vhost_port_config *config, struct vhost_port **out);
@@ -152,5 +161,7 @@ static inline struct vhost_ring *vhost_port_rx_ring(struct vhost_port *vp, uint3
 }
 
 extern const struct ctl_table vhost_commands; /* subject: struct ports */
+extern const struct ctl_table
+	vhost_show_commands; /* the same, for a program that makes its ports in its own way */
 
 #endif

@@ -116,6 +116,7 @@ static int open_stats(struct life *l)
 	if (!path)
 		return 0;
 	err = ctl_server_start(&l->server, l->env.loop, l->env.ctl, path);
+	l->env.server = l->server;
 	if (err)
 		log_error("%s: --stats-socket: %s", l->program->name,
 			unix_explain(err, path, why, sizeof(why)));

@@ -28,7 +28,7 @@
 #ifndef GINNEL_PROG_BACKEND_PROGRAM_H
 #define GINNEL_PROG_BACKEND_PROGRAM_H
 
-#include "ctl/ctl.h"
+#include "ctl/server.h"
 #include "os/loop.h"
 #include "os/sandbox.h"
 #include "prog/backend_options.h"
@@ -36,7 +36,8 @@
 struct backend_env {
 	struct backend_options *options;
 	struct loop *loop;
-	struct ctl *ctl; /* open() adds the program's types and tables; reached by --stats-socket */
+	struct ctl *ctl;           /* open() adds the program's types and tables; reached by --stats-socket */
+	struct ctl_server *server; /* NULL: without --stats-socket, and before start() */
 	/* open() adds calls and directories to what program->sandbox_calls says. */
 	struct sandbox_config sandbox;
 };

@@ -30,7 +30,7 @@ struct worker {
 struct workers {
 	uint32_t n;
 	bool polling;
-	uint64_t spin_ns;
+	uint64_t spin_ns, poll_ns;
 	bool paused;
 	uint64_t cleared_ns;
 	struct turn_runner trial; /* control's, for why */

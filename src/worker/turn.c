@@ -156,8 +156,12 @@ static __attribute__((noinline)) uint32_t run_wires(
 		turn_begin(r->turn, now_ns);
 		r->turn->watch = rcu_load(r->watch);
 		n = wire_run(r->turn, q, RX_BUDGET);
-		if (n > 0)
+		if (n > 0) {
 			count_stage(&r->counters.stages[STAGE_XCONNECT], n, since);
+			/* of the time that takes, all is the wire's */
+			count_stage(&r->counters.input, n, clocks());
+			count_stage(&r->counters.stages[STAGE_PORT_OUTPUT], r->turn->n_sent, clocks());
+		}
 		taken += n;
 	}
 	return taken;

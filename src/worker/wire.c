@@ -70,6 +70,7 @@ static void show_done(struct turn *turn, const struct iface *to, uint32_t n, con
 
 	passed->n = n;
 	turn->watch->ops->stage(turn->watch, turn, STAGE_ETH_INPUT, passed);
+	turn->watch->ops->stage(turn->watch, turn, STAGE_XCONNECT, passed);
 	while (dropped->n > 0 && dropped->pkts[dropped->n - 1] >= end)
 		dropped->n--;
 	turn->watch->ops->stage(turn->watch, turn, STAGE_DROP, dropped);
@@ -87,6 +88,7 @@ static uint32_t pass_on(struct turn *turn, struct port *from, struct port *to, s
 		show_begin(turn);
 	n = vec->n > 0 ? to->ops->wire->tx(to, turn, vec->pkts, vec->n, wait) : 0;
 	done = n < vec->n ? (uint32_t)(vec->pkts[n] - turn->pkts) : turn->n_pkts;
+	turn->n_sent = n;
 	if (n > 0)
 		wait->waits = false;
 	if (n < vec->n)

@@ -57,13 +57,30 @@ static void worker_sleep(struct worker *w)
 	disarm_all(list, w->idx);
 }
 
+/* Until the next time of a fixed rate; times that passed meanwhile are left out. Returns it. */
+static uint64_t worker_rest(struct worker *w, uint64_t last_ns)
+{
+	uint64_t poll_ns = w->workers->poll_ns, now_ns = clock_now_ns();
+	uint64_t next_ns = last_ns + poll_ns;
+
+	if (next_ns <= now_ns)
+		next_ns = now_ns + poll_ns - (now_ns - last_ns) % poll_ns;
+	iface_count(&w->sleeps, 1);
+	rcu_sleep();
+	/* somebody's notification does not shorten it */
+	for (; now_ns < next_ns && !__atomic_load_n(&w->stop, __ATOMIC_RELAXED); now_ns = clock_now_ns())
+		waker_wait(&w->waker, next_ns - now_ns);
+	rcu_woke();
+	return next_ns;
+}
+
 /* While there is nothing to do: looks at queues between two looks at the clock, which takes as long as two; some 2 µs. */
 #define LOOKS_PER_CLOCK 64
 
 static void *worker_main(void *arg)
 {
 	struct worker *w = arg;
-	uint64_t now_ns = clock_now_ns(), last_work_ns = now_ns;
+	uint64_t now_ns = clock_now_ns(), last_work_ns = now_ns, tick_ns = now_ns;
 	uint32_t looks = 0;
 
 	rcu_reader_start();
@@ -76,6 +93,9 @@ static void *worker_main(void *arg)
 		if (turn_run(&w->runner, list, now_ns) > 0) {
 			now_ns = last_work_ns = clock_now_ns();
 			looks = 0;
+		} else if (w->workers->poll_ns > 0) {
+			tick_ns = worker_rest(w, tick_ns);
+			now_ns = clock_now_ns();
 		} else if (looks >= LOOKS_PER_CLOCK) {
 			looks = 0;
 			now_ns = clock_now_ns();
@@ -128,6 +148,7 @@ int workers_create(struct workers **out, const struct workers_config *config)
 		return -ENOMEM;
 	ws->polling = config->polling;
 	ws->spin_ns = config->spin_ns;
+	ws->poll_ns = config->poll_ns;
 	ws->cleared_ns = clock_now_ns();
 	for (; ws->n < config->n && err == 0; ws->n += err == 0)
 		err = worker_init(ws, &ws->workers[ws->n], ws->n, config);

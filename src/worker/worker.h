@@ -7,7 +7,8 @@
  * What a worker polls is a list that control replaces as a whole under RCU; a turn never waits for control.
  *
  * Sleep is adaptive: a worker polls while there is work and for `spin` after the last, then asks all its queues
- * for notifications, looks once more, and sleeps. With polling forced it never sleeps.
+ * for notifications, looks once more, and sleeps. With polling forced it never sleeps; at a fixed rate (poll_ns) it sleeps
+ * until the next time, whatever comes.
  */
 #ifndef GINNEL_WORKER_WORKER_H
 #define GINNEL_WORKER_WORKER_H
@@ -26,6 +27,7 @@ struct workers_config {
 	uint32_t n;           /* 1 .. WORKER_MAX */
 	int cpus[WORKER_MAX]; /* WORKER_ANY_CPU: wherever the kernel likes */
 	bool polling;         /* never sleep */
+	uint64_t poll_ns;     /* not 0: look at all queues at this rate, and ask nobody for notifications */
 	uint64_t spin_ns;     /* how long to look for more work before sleeping */
 	struct iface_table *ifaces;
 	struct bridges *bridges;

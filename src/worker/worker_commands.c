@@ -123,10 +123,12 @@ static int run_show_threads(struct ctl_call *call)
 		const struct worker *w = &ws->workers[i];
 		json_t *cpu = w->cpu == WORKER_ANY_CPU ? json_null() : json_integer(w->cpu);
 
-		json_array_append_new(call->result,
-			json_pack("{s:i, s:o, s:s, s:o, s:i}", "id", (int)i + 1, "name",
-				json_sprintf("worker %u", i), "mode", ws->polling ? "polling" : "adaptive",
-				"cpu", cpu, "queues", (int)w->list->n));
+		json_array_append_new(call->result, json_pack("{s:i, s:o, s:s, s:o, s:i}", "id", (int)i + 1,
+							    "name", json_sprintf("worker %u", i), "mode",
+							    ws->polling       ? "polling"
+							    : ws->poll_ns > 0 ? "timer"
+									      : "adaptive",
+							    "cpu", cpu, "queues", (int)w->list->n));
 	}
 	return 0;
 }

@@ -25,6 +25,7 @@ static void begin(uint32_t n_ports, uint32_t n_workers)
 	ctl_add_table(ctl, &interface_commands, &sim.ports);
 	ctl_add_table(ctl, &placement_commands, &sim.ports);
 	ctl_add_table(ctl, &vhost_commands, &sim.ports);
+	ctl_add_table(ctl, &vhost_show_commands, &sim.ports);
 }
 
 static void end(void)

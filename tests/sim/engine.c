@@ -66,6 +66,10 @@ void vhost_backend_check_memory(struct vhost_backend *b)
 {
 }
 
+void vhost_backend_config_changed(struct vhost_backend *b)
+{
+}
+
 void vhost_backend_check_rings(struct vhost_backend *b)
 {
 }

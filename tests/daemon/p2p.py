@@ -1,0 +1,256 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""ginnel-p2p as a user runs it: ports by options, by a list and while it runs; what waits, what is refused."""
+
+import array
+import json
+import os
+import socket
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+from daemon import main
+from front_end import RECEIVE, SEND, SIZE, FrontEnd
+
+BIN = Path(os.environ["GINNEL_BIN"])
+PATIENCE = 60
+FRAME = bytes.fromhex("0180c2000002" "525400000001" "8809") + bytes(range(60))  # LACP: no bridge would pass it
+
+THE_LIST = """-- two normal ports with at most 4 data spaces
+net0 = p2p:create(0, "ds-max=4")
+net1 = p2p:create(0, "ds-max=4")
+-- normal port with 4 data spaces and MAC address
+net0 = p2p:create(0, "ds-max=4", "mac=11:22:33:44:55:66")
+"""
+
+
+def wait_until(condition, what):
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < end, f"not within {PATIENCE} s: {what}"
+        time.sleep(0.002)
+
+
+class Cable:
+    def __init__(self, *options, fds=()):
+        self.scratch = tempfile.TemporaryDirectory(prefix="gnl")
+        self.dir = Path(self.scratch.name)
+        (self.dir / "ports.lua").write_text(THE_LIST)
+        self.log_path = self.dir / "log"
+        options = [str(o).replace("@", str(self.dir)) for o in options]
+        with open(self.log_path, "w") as log:
+            self.process = subprocess.Popen(
+                [BIN / "ginnel-p2p", "--stats-socket", self.dir / "api", "--socket-dir", self.dir, *options],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=fds)
+
+    def __enter__(self):
+        wait_until(lambda: "sandbox full" in self.log() or self.process.poll() is not None, "the sandbox")
+        assert self.process.poll() is None, self.log()
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.terminate()
+            assert self.process.wait(PATIENCE) == 0, self.log()
+        self.scratch.cleanup()
+
+    def log(self):
+        return self.log_path.read_text()
+
+    def run(self, *command):
+        done = subprocess.run([BIN / "ginnel", "--api-socket", self.dir / "api", *command], capture_output=True,
+                              text=True, timeout=PATIENCE)
+        return done.returncode, (done.stdout + done.stderr).strip()
+
+    def ask(self, *command):
+        status, out = self.run("--json", *command)
+        assert status == 0, (command, out)
+        return json.loads(out) if out else None
+
+    def ports(self):
+        return {port["port"]: port for port in self.ask("show", "ports")}
+
+    def refuses(self, words, *command):
+        status, out = self.run(*command)
+        assert status == 1 and words in out, (command, status, out)
+
+    def rpc(self, method, **params):
+        """The answer, and descriptors that come along."""
+        with socket.socket(socket.AF_UNIX) as s:
+            s.settimeout(PATIENCE)
+            s.connect(str(self.dir / "api"))
+            s.sendall(json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).encode() + b"\n")
+            text, fds = b"", array.array("i")
+            while not text.endswith(b"\n"):
+                more, cargo, _, _ = s.recvmsg(65536, 1024)
+                assert more, text
+                text += more
+                for _, _, data in cargo:
+                    fds.frombytes(data)
+        return json.loads(text), list(fds)
+
+
+def passes(a, b, frame=FRAME):
+    """A frame goes from a to b."""
+    assert a.send(frame)
+    got = []
+    wait_until(lambda: got.extend(b.receive()) or got, "the frame")
+    assert got == [frame], got
+
+
+def two(cable, *names):
+    ends = [FrontEnd(cable.dir / f"{name}.sock") for name in names]
+    for end in ends:
+        end.start()
+    return ends
+
+
+def a_list_in_lua_runs_as_it_is_written():
+    with Cable("--config=@/ports.lua") as c:
+        ports = c.ports()
+        assert set(ports) == {"net0", "net1"} and ports["net0"]["mac"] == "11:22:33:44:55:66", ports
+        a, b = two(c, "net0", "net1")
+        passes(a, b)
+        passes(b, a)
+        assert all(port["connected"] for port in c.ports().values())
+        assert "l2 xconnect" not in c.log()
+
+
+def a_list_with_a_mistake_is_refused_with_its_place():
+    with tempfile.TemporaryDirectory(prefix="gnl") as scratch:
+        path = Path(scratch) / "ports.lua"
+        for text, words in (("a = p2p:create(0, 'ds-max=99')", "ports.lua:1:"), (THE_LIST + "c = p2p:create(0)", "third"),
+                            ("L4.default_loader:start({}, 'x -d ram')", "--register-ds ram=path:FILE")):
+            path.write_text(text)
+            done = subprocess.run([BIN / "ginnel-p2p", "--config", path, "--socket-dir", scratch], capture_output=True,
+                                  text=True, timeout=PATIENCE)
+            assert done.returncode == 1 and words in done.stderr, done
+            assert [p.name for p in Path(scratch).iterdir()] == ["ports.lua"]
+
+
+def frames_wait_for_whoever_is_not_there():
+    with Cable("--port=net0,ds-max=4", "--port=net1") as c:
+        a = two(c, "net0")[0]
+        n = 0
+        while a.send(FRAME + n.to_bytes(2, "big")):
+            n += 1
+        assert n == SIZE
+        time.sleep(0.2)  # nothing comes back, however long it takes
+        assert a.rings[SEND].take() == []
+        b = two(c, "net1")[0]
+        got = []
+        wait_until(lambda: got.extend(b.receive()) or len(got) == n, "all frames")
+        assert got == [FRAME + i.to_bytes(2, "big") for i in range(n)]
+        # it leaves, and its port is there for the next
+        b.close()
+        wait_until(lambda: not c.ports()["net1"]["connected"], "b is gone")
+        assert a.send(FRAME)
+        b = two(c, "net1")[0]
+        wait_until(lambda: b.receive() == [FRAME], "what waited")
+        reasons = [row["reason"] for row in c.ask("show", "errors")]
+        assert set(reasons) <= {"tx-waited"}, reasons
+
+
+def ports_are_made_while_it_runs():
+    with Cable("--port=net0") as c:
+        status, path = c.run("create", "0", "ds-max=4", "mac=1:2:3:4:5:6")
+        assert status == 0 and path == str(c.dir / "port1.sock"), path
+        assert c.ports()["port1"]["mac"] == "01:02:03:04:05:06"
+        a, b = two(c, "net0", "port1")
+        passes(a, b)
+        c.refuses("ENOMEM", "create", "0")
+        assert c.run("delete", "port", "port1")[0] == 0
+        c.refuses("EINVAL", "create", "1")
+        c.refuses("from 1 to 80", "create", "0", "ds-max=81")
+        c.refuses("from 1 to 80", "create", "0", '"ds-max=0"')
+        c.refuses("11:22:33:44:55:66", "create", "0", "mac=11:22")
+        assert not (c.dir / "port1.sock").exists()
+        status, out = c.run("create", "0", "name", "again", '"ds-max=4",', '"colour=red"')
+        assert status == 0, out
+        assert "'colour=red' is not known" in c.log()
+        passes(a, two(c, "again")[0])
+
+
+def a_port_can_be_answered_with_its_connection():
+    with Cable("--port=net0") as c:
+        a = two(c, "net0")[0]
+        for _ in range(3):  # its place and its address are free again
+            answer, fds = c.rpc("create", type=0, fd=True, keys="ds-max=4 mac=2:0:0:0:0:9")
+            assert answer["result"] == {"port": "port1", "socket": None} and len(fds) == 1, (answer, fds)
+            b = FrontEnd(None, connected=socket.socket(fileno=fds[0]))
+            b.start()
+            assert c.ports()["port1"]["mac"] == "02:00:00:00:00:09"
+            passes(a, b)
+            passes(b, a)
+            b.close()
+            wait_until(lambda: set(c.ports()) == {"net0"}, "the port ends with its connection")
+
+
+def only_registered_memory_is_accepted():
+    memfd = os.memfd_create("known")
+    with Cable("--port=net0", "--port=net1", "-d", f"ram=fd:{memfd}", fds=[memfd]) as c:
+        known, other = FrontEnd(c.dir / "net0.sock"), FrontEnd(c.dir / "net1.sock")
+        os.ftruncate(memfd, known.mem_len)
+        known.memfd = memfd
+        known.negotiate()
+        known.ask(1)
+        other.negotiate()
+        wait_until(lambda: not other.is_connected(), "the other's memory is refused")
+        assert known.is_connected()
+
+
+def a_guest_that_breaks_its_ring_hurts_itself_alone():
+    with Cable("--port=net0", "--port=net1") as c:
+        a, b = two(c, "net0", "net1")
+        passes(a, b)
+        a.rings[SEND].avail[1] = (a.rings[SEND].avail[1] + 1000) & 0xffff
+        os.eventfd_write(a.rings[SEND].kick, 1)
+        wait_until(lambda: any(q.get("broken") for q in c.ask("show", "vhost-user", "net0")[0]["virtqueues"]), "it breaks")
+        passes(b, a)
+        a.close()
+        a = two(c, "net0")[0]
+        passes(a, b)
+
+
+def at_a_fixed_rate_nobody_has_to_kick():
+    with Cable("--port=net0", "--port=net1", "--poll=500") as c:
+        a, b = two(c, "net0", "net1")
+        passes(a, b)
+        for _ in range(20):
+            os.eventfd_write(a.rings[SEND].kick, 0)  # what send() does besides counts for nothing here
+            passes(a, b)
+        flags = [ring.memory[ring.used_at] for end in (a, b) for ring in end.rings]
+        assert flags == [1, 1, 1, 1], flags  # VRING_USED_F_NO_NOTIFY
+        runtime = c.ask("show", "threads")[1]
+        assert runtime["mode"] == "timer", runtime
+
+
+def a_worker_that_waits_for_a_receiver_sleeps():
+    with Cable("--port=net0", "--port=net1") as c:
+        a, b = FrontEnd(c.dir / "net0.sock"), FrontEnd(c.dir / "net1.sock")
+        a.start()
+        b.negotiate()
+        for ring in b.rings:
+            b.start_ring(ring)
+        for i in range(20):
+            assert a.send(FRAME + bytes([i]))
+        wait_until(lambda: [r["reason"] for r in c.ask("show", "errors")] == ["tx-waited"], "it waits")
+        time.sleep(0.1)
+        before = c.ask("show", "runtime")[0]["turns"]
+        time.sleep(0.5)
+        assert c.ask("show", "runtime")[0]["turns"] - before < 100000
+        for i in range(20):  # a buffer at a time, each of which wakes it
+            b.rings[RECEIVE].offer(b"", True)
+            got = []
+            wait_until(lambda: got.extend(b.rings[RECEIVE].take()) or got, "the next frame")
+            assert got == [FRAME + bytes([i])]
+
+
+if __name__ == "__main__":
+    main([a_list_in_lua_runs_as_it_is_written, a_list_with_a_mistake_is_refused_with_its_place,
+          frames_wait_for_whoever_is_not_there, ports_are_made_while_it_runs,
+          a_port_can_be_answered_with_its_connection, only_registered_memory_is_accepted,
+          a_guest_that_breaks_its_ring_hurts_itself_alone, at_a_fixed_rate_nobody_has_to_kick,
+          a_worker_that_waits_for_a_receiver_sleeps])
