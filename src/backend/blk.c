@@ -288,19 +288,30 @@ void blk_set_backend(struct blk *blk, struct vhost_backend *backend)
 	blk->backend = backend;
 }
 
-void blk_tick(struct blk *blk)
+static void tell_size(struct blk *blk)
 {
-	int changed = blk_file_look(&blk->file);
-
-	if (blk->pins && abandoned(blk) == 0)
-		unpin_memory(blk);
-	if (changed <= 0)
-		return;
 	set_capacity(blk);
 	blk->resizes++;
 	if (blk->backend)
 		vhost_backend_config_changed(blk->backend);
 	log_info("the disk has %llu bytes now", (unsigned long long)blk_file_size(&blk->file));
+}
+
+int blk_resize(struct blk *blk, uint64_t size)
+{
+	int err = blk_file_resize(&blk->file, size);
+
+	if (err == 0)
+		tell_size(blk);
+	return err;
+}
+
+void blk_tick(struct blk *blk)
+{
+	if (blk->pins && abandoned(blk) == 0)
+		unpin_memory(blk);
+	if (blk_file_look(&blk->file) > 0)
+		tell_size(blk);
 }
 
 /* --- set-up --- */

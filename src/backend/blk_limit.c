@@ -5,7 +5,7 @@
 #include "base/units.h"
 
 #define FULL_NS (BLK_LIMIT_BURST_MS * NS_PER_MS)
-/* Levels of a bucket, full or owing a whole request (BLK_MAX_BYTES), and what a second adds fit into 63 bits. */
+/* Levels of a bucket, full or owing several whole requests (BLK_MAX_BYTES), fit into 63 bits. */
 #define RATE_MAX (1ull << 32)
 
 static int64_t full(const struct blk_bucket *b)
@@ -15,9 +15,12 @@ static int64_t full(const struct blk_bucket *b)
 
 static void fill(struct blk_bucket *b, uint64_t ns)
 {
-	b->level += (int64_t)(b->per_s * ns);
-	if (b->level > full(b))
+	if (b->per_s == 0)
+		return;
+	if (ns > (uint64_t)(full(b) - b->level) / b->per_s)
 		b->level = full(b);
+	else
+		b->level += (int64_t)(b->per_s * ns);
 }
 
 static void set(struct blk_bucket *b, uint64_t per_s)
@@ -64,10 +67,8 @@ uint64_t blk_limit_wait_ns(struct blk_limit *l, uint64_t now_ns)
 		return 0;
 	pthread_mutex_lock(&l->lock);
 	if (now_ns > l->filled_ns) { /* another worker may be ahead */
-		uint64_t ns = min_u64(now_ns - l->filled_ns, NS_PER_S);
-
-		fill(&l->requests, ns);
-		fill(&l->bytes, ns);
+		fill(&l->requests, now_ns - l->filled_ns);
+		fill(&l->bytes, now_ns - l->filled_ns);
 		l->filled_ns = now_ns;
 	}
 	wait_ns = wait_of(&l->requests);

@@ -122,6 +122,9 @@ uint32_t blk_queue_turn(struct blk_queue *q, uint64_t now_ns);
 bool blk_queue_arm(struct blk_queue *q, uint64_t *until_ns);
 void blk_queue_disarm(struct blk_queue *q);
 
+/* As blk_file_resize(); the guest is told. */
+int blk_resize(struct blk *blk, uint64_t size);
+
 int blk_workers_start(struct blk *blk);
 void blk_workers_stop(struct blk *blk);
 

@@ -9,8 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SPIN_MAX_US 1000000
-#define RATE_MAX    (1ull << 32)
+#define SPIN_MAX_US  1000000
+#define DRAIN_MAX_MS 3600000
+#define RATE_MAX     (1ull << 32)
 
 static struct blk_options *blk_of(void *target)
 {
@@ -186,6 +187,16 @@ static int set_spin(void *target, const char *text, char wanted[OPTION_WANTED_LE
 	return err;
 }
 
+static int set_drain(void *target, const char *text, char wanted[OPTION_WANTED_LEN])
+{
+	uint64_t ms;
+	int err = option_number(text, 1, DRAIN_MAX_MS, &ms, wanted);
+
+	if (err == 0)
+		blk_of(target)->drain_ns = ms * NS_PER_MS;
+	return err;
+}
+
 const struct option_row blk_option_rows[] = {
 	{"blk-file", 'b', "PATH", "the image: a raw file or a block device, or fd:N for one that is open",
 		set_blk_file},
@@ -217,6 +228,10 @@ const struct option_row blk_option_rows[] = {
 	{"threads", 0, "N", "threads that wait for storage, with --engine=threads (default 8)", set_threads},
 	{"depth", 0, "N", "requests of a queue that are worked on at once (default 256)", set_depth},
 	{"spin", 0, "USEC", "how long a worker looks for more before it sleeps (default 50)", set_spin},
+	{"drain", 0, "MS",
+		"how long storage has to finish requests whose guest stops its queue or leaves (default "
+		"5000)",
+		set_drain},
 	{"lock", 0, "on|off", "keep other programs from writing to the image, as QEMU does (default on)",
 		set_lock},
 	{0},
