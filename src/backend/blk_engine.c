@@ -31,11 +31,11 @@ bool blk_engine_at_once(struct blk_engine *e, struct blk_io *io, bool reads_too)
 		return false; /* past the page cache there is always something to wait for */
 	if (io->op == BLK_IO_READ && f->nowait)
 		return reads_too && read_from_cache(e, io);
-	began_ns = e->config.clock();
+	began_ns = e->last_ns ? e->last_ns : e->config.clock();
 	if (!blk_pace_own(pace, began_ns))
 		return false;
 	over(e, io, blk_io_call(f, io, false));
-	now_ns = e->config.clock();
+	now_ns = e->last_ns = e->config.clock();
 	blk_pace_took(pace, began_ns, now_ns);
 	if (!blk_pace_own(pace, now_ns))
 		blk_count(&e->counters.own_slow, 1);

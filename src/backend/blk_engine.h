@@ -48,6 +48,7 @@ struct blk_engine {
 	struct blk_io_list done;
 	int wake_fd; /* becomes readable when something is done and arm() was called; -1: nothing ever is later */
 	struct blk_pace pace[BLK_IO_OPS];
+	uint64_t last_ns; /* when the last call of this turn ended; 0: there was none */
 	struct blk_engine_counters counters;
 };
 

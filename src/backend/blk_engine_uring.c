@@ -22,7 +22,8 @@ enum { FILE_ALIGNED, FILE_PLAIN, FILES };
 struct uring_engine {
 	struct blk_engine base;
 	struct io_uring ring;
-	uint32_t issued; /* and not submitted yet */
+	uint32_t issued;   /* and not submitted yet */
+	uint32_t expected; /* completions, of what was issued */
 };
 
 static struct uring_engine *uring_of(struct blk_engine *e)
@@ -188,6 +189,7 @@ static void uring_issue(struct blk_engine *base, struct blk_io *io)
 	}
 	prepare(base->config.file, sqe, io);
 	e->issued++;
+	e->expected++;
 	blk_count(&base->counters.passed_on, 1);
 }
 
@@ -196,9 +198,10 @@ static void uring_reap(struct blk_engine *base)
 	struct uring_engine *e = uring_of(base);
 	struct io_uring_cqe *cqe;
 
-	while (io_uring_peek_cqe(&e->ring, &cqe) == 0) {
+	while (e->expected > 0 && io_uring_peek_cqe(&e->ring, &cqe) == 0) {
 		struct blk_io *io = io_uring_cqe_get_data(cqe);
 
+		e->expected--;
 		if (io != CANCEL_TAG) {
 			io->result = cqe->res;
 			blk_io_add(&base->done, io);
@@ -234,6 +237,7 @@ static void uring_cancel(struct blk_engine *base)
 	io_uring_prep_cancel(sqe, NULL, IORING_ASYNC_CANCEL_ANY);
 	io_uring_sqe_set_data(sqe, CANCEL_TAG);
 	e->issued++;
+	e->expected++;
 	uring_submit(base);
 }
 

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/falloc.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 int blk_io_fallocate_mode(const struct blk_file *f, enum blk_io_op op)
@@ -18,15 +19,33 @@ int blk_io_fallocate_mode(const struct blk_file *f, enum blk_io_op op)
 	return FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
 }
 
+/* The kernel's calls take a position in one register. */
+static_assert(sizeof(long) == sizeof(uint64_t), "64 bits");
+
+/*
+ * Straight to the kernel: libc's functions are places where a thread may be cancelled, and to say so costs as much as the
+ * way into the kernel.
+ */
+static int64_t transfer(int fd, const struct blk_io *io, int flags)
+{
+	const bool reads = io->op == BLK_IO_READ;
+
+	if (io->n == 1 && flags == 0)
+		return syscall(reads ? SYS_pread64 : SYS_pwrite64, fd, io->iov->iov_base, io->iov->iov_len,
+			io->offset);
+	return syscall(reads ? SYS_preadv2 : SYS_pwritev2, fd, io->iov, (unsigned long)io->n, io->offset, 0ul,
+		flags);
+}
+
 static int64_t call(const struct blk_file *f, const struct blk_io *io, bool nowait)
 {
 	int fd = blk_io_fd(f, io);
 
 	switch (io->op) {
 	case BLK_IO_READ:
-		return preadv2(fd, io->iov, (int)io->n, (off_t)io->offset, nowait ? RWF_NOWAIT : 0);
+		return transfer(fd, io, nowait ? RWF_NOWAIT : 0);
 	case BLK_IO_WRITE:
-		return pwritev2(fd, io->iov, (int)io->n, (off_t)io->offset, io->durable ? RWF_DSYNC : 0);
+		return transfer(fd, io, io->durable ? RWF_DSYNC : 0);
 	case BLK_IO_SYNC:
 		return fdatasync(fd);
 	default:

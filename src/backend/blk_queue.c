@@ -258,6 +258,7 @@ uint32_t blk_queue_turn(struct blk_queue *q, uint64_t now_ns)
 	struct vhost_ring *wanted = rcu_load(q->wanted);
 	uint32_t n = 0;
 
+	q->engine->last_ns = 0;
 	n += collect(q);
 	if (unlikely(wanted != q->ring))
 		follow(q, wanted);
