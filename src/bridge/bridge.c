@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "bridge/bridge_private.h"
 
+#include "wire/ethernet.h"
+
 #include <errno.h>
 #include <stdlib.h>
 
@@ -163,7 +165,7 @@ static void members_remove(struct bridge_members *members, const struct bridge_m
 	members->by_iface[m->iface->idx] = NULL;
 }
 
-int bridge_attach(struct bridge_domain *d, struct iface *iface, uint8_t shg)
+static int attach(struct bridge_domain *d, struct iface *iface, uint8_t shg, bool bvi)
 {
 	struct bridge_members *copy;
 	struct bridge_member *m;
@@ -175,7 +177,7 @@ int bridge_attach(struct bridge_domain *d, struct iface *iface, uint8_t shg)
 	m = malloc(sizeof(*m));
 	if (!m)
 		return -ENOMEM;
-	*m = (struct bridge_member){.domain = d, .iface = iface, .shg = shg};
+	*m = (struct bridge_member){.domain = d, .iface = iface, .shg = shg, .bvi = bvi};
 	copy = members_copy(d);
 	members_add(copy, m);
 	members_swap(d, copy);
@@ -185,13 +187,42 @@ int bridge_attach(struct bridge_domain *d, struct iface *iface, uint8_t shg)
 	return 0;
 }
 
+int bridge_attach(struct bridge_domain *d, struct iface *iface, uint8_t shg)
+{
+	return attach(d, iface, shg, false);
+}
+
+const struct iface *bridge_domain_bvi(const struct bridge_domain *d)
+{
+	for (uint32_t i = 0; i < d->members->n; i++)
+		if (d->members->list[i]->bvi)
+			return d->members->list[i]->iface;
+	return NULL;
+}
+
+int bridge_attach_bvi(struct bridge_domain *d, struct iface *iface)
+{
+	const struct iface *other = bridge_domain_bvi(d);
+	int err;
+
+	if (other && other != iface)
+		return -EEXIST;
+	err = attach(d, iface, 0, true);
+	if (err)
+		return err;
+	err = mac_table_add_static(d->macs, mac_load(iface->mac), iface->idx);
+	if (err)
+		bridge_detach(iface);
+	return err;
+}
+
 void bridge_detach(struct iface *iface)
 {
 	struct bridge_member *m = iface->l2;
 	struct bridge_domain *d = m->domain;
 	struct bridge_members *copy = members_copy(d);
 
-	iface_set_mode(iface, IFACE_MODE_NONE);
+	iface_set_mode(iface, iface_mode_alone(iface));
 	iface->l2_detach = NULL;
 	rcu_publish(iface->l2, NULL);
 	members_remove(copy, m);

@@ -9,6 +9,9 @@
  * as what. Frames are forwarded as they are, tags and all, link-local groups (LACP, LLDP) too. Members of
  * the same split horizon group (not 0) do not see each other.
  *
+ * One member may be the router's leg (BVI). It has no peer: the stage pushes packets for it to STAGE_L3_INPUT, as come in
+ * there, a copy where others get them too; and runs once more, as STAGE_BVI_OUTPUT, for what the router sends.
+ *
  * Threads: the stages run in any worker, everything else in control. What workers read is swapped under
  * RCU, so control calls that change members wait until each worker has ended its turn.
  */
@@ -70,6 +73,11 @@ int bridge_domain_set_learn_limit(struct bridge_domain *d, uint32_t learn_limit)
 
 /* Takes the interface out of the domain it was in. 0, or -EINVAL (local0), or -ENOMEM: then it is in none. */
 int bridge_attach(struct bridge_domain *d, struct iface *iface, uint8_t shg);
+/*
+ * As the domain's one bridged virtual interface: what goes to its MAC address, or to all, goes on in the router, and what
+ * the router sends through it is bridged here. 0, -EEXIST (there is one), -EINVAL, -ENOSPC or -ENOMEM.
+ */
+int bridge_attach_bvi(struct bridge_domain *d, struct iface *iface);
 /* It leaves its domain, and its addresses are forgotten, static ones too. */
 void bridge_detach(struct iface *iface);
 

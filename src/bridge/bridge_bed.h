@@ -110,7 +110,7 @@ static inline void turn_bridge(struct turn *turn, struct bridges *bridges)
 /* Empties lanes and drops. False: a packet is missing, or in two places that exclude each other. */
 static inline bool turn_all_home(struct turn *turn)
 {
-	uint8_t sent[TURN_PKTS] = {0}, dropped[TURN_PKTS] = {0};
+	uint8_t sent[TURN_PKTS_ALL] = {0}, dropped[TURN_PKTS_ALL] = {0};
 	bool home = true;
 
 	for (uint32_t i = 0; i < turn->n_out; i++) {

@@ -19,6 +19,7 @@ struct bridge_member {
 	struct bridge_domain *domain;
 	struct iface *iface;
 	uint8_t shg; /* split horizon group; 0: none */
+	bool bvi;    /* the router's leg: what goes there goes up, and what comes from there came down */
 };
 
 struct bridge_members {
@@ -50,6 +51,9 @@ static inline uint32_t bridge_settings(const struct bridge_domain *d)
 {
 	return __atomic_load_n(&d->settings, __ATOMIC_RELAXED);
 }
+
+/* NULL: it has none. */
+const struct iface *bridge_domain_bvi(const struct bridge_domain *d);
 
 /* The next domain with an index of at least idx, or NULL. */
 struct bridge_domain *bridge_domain_next(const struct bridges *b, uint32_t idx);

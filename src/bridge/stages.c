@@ -120,26 +120,62 @@ static inline enum drop decide(const struct visit *v, struct turn *turn, const s
 		       : DROP_BRIDGE_NO_FLOOD;
 }
 
+/*
+ * Up to the router: from here on they have come in at its leg. A packet that others get, too, is copied, as the router
+ * writes into what it gets.
+ */
+static __attribute__((noinline)) void go_up(
+	struct turn *turn, struct pkt *const *pkts, uint32_t n, struct iface *bvi, bool copy)
+{
+	struct iface_counters *c = &turn_lane(turn, bvi)->counters;
+
+	if (unlikely(!iface_is_up(bvi))) {
+		iface_count(&c->drops[DROP_IFACE_DOWN], n);
+		for (uint32_t i = 0; i < n && !copy; i++)
+			turn_finish(turn, pkts[i]);
+		return;
+	}
+	for (uint32_t i = 0; i < n; i++) {
+		struct pkt *pkt = copy ? turn_copy(turn, pkts[i]) : pkts[i];
+
+		if (unlikely(!pkt)) {
+			iface_count(&c->drops[DROP_TURN_FULL], 1);
+			continue;
+		}
+		pkt->rx = bvi;
+		iface_count(&c->rx_packets, 1);
+		iface_count(&c->rx_bytes, pkt_len(pkt));
+		turn_push(turn, pkt, STAGE_L3_INPUT);
+	}
+}
+
 /* To all others of the domain. */
 static __attribute__((noinline)) void flood(
 	struct turn *turn, struct pkt *const *pkts, uint32_t n, const struct bridge_member *from)
 {
 	const struct bridge_members *members = rcu_load(from->domain->members);
+	const struct bridge_member *bvi = NULL;
 	bool alone = true;
 
 	for (uint32_t i = 0; i < members->n; i++) {
 		if (!may_go(from, members->list[i]))
 			continue;
+		if (unlikely(members->list[i]->bvi)) {
+			bvi = members->list[i];
+			continue;
+		}
 		turn_output_n(turn, pkts, n, members->list[i]->iface);
 		alone = false;
 	}
-	if (alone)
+	if (bvi)
+		go_up(turn, pkts, n, bvi->iface, !alone);
+	else if (alone)
 		turn_drop_n(turn, pkts, n, DROP_BRIDGE_ALONE);
 }
 
 static void forward_burst(const struct visit *v, struct turn *turn, struct pkt *const *pkts, uint32_t n)
 {
-	struct group groups[TURN_PKTS];
+	struct group groups[TURN_PKTS_ALL];
 	uint32_t n_groups = group(groups, v->macs, pkts, n);
 
 	for (const struct group *g = groups; g < groups + n_groups; pkts += g++->n) {
@@ -148,8 +184,10 @@ static void forward_burst(const struct visit *v, struct turn *turn, struct pkt *
 
 		if (unlikely(reason))
 			turn_drop_n(turn, pkts, g->n, reason);
-		else if (likely(to != NULL))
+		else if (likely(to != NULL) && likely(!to->bvi))
 			turn_output_n(turn, pkts, g->n, to->iface);
+		else if (to != NULL)
+			go_up(turn, pkts, g->n, to->iface, false);
 		else
 			flood(turn, pkts, g->n, v->from);
 	}

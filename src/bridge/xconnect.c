@@ -59,7 +59,7 @@ void xconnect_end(struct iface *from)
 {
 	struct iface *fed = iface_is_lossless(from) ? from->l2 : NULL;
 
-	iface_set_mode(from, IFACE_MODE_NONE);
+	iface_set_mode(from, iface_mode_alone(from));
 	from->l2_detach = NULL;
 	rcu_publish(from->l2, NULL);
 	rcu_wait();

@@ -11,7 +11,7 @@
 #include <stdbool.h>
 
 enum drop {
-	DROP_NONE,
+	DROP_NONE, /* it ended well: whom it was for has it */
 	/* on the way in */
 	DROP_RX_RUNT,     /* shorter than an Ethernet header */
 	DROP_RX_TOO_LONG, /* longer than the largest frame we carry */
@@ -19,7 +19,7 @@ enum drop {
 	DROP_RX_PIECES,   /* more pieces than a turn can hold */
 	DROP_RX_DISABLED, /* the ring is disabled: taken and discarded, as the protocol wants it */
 	DROP_IFACE_DOWN,  /* the interface it came from is down */
-	DROP_NO_ROAD,     /* the interface is neither in a bridge nor cross-connected */
+	DROP_NO_ROAD,     /* the interface is in no bridge, not cross-connected and has no address */
 	/* bridge */
 	DROP_BRIDGE_SOURCE,   /* source address is a group address */
 	DROP_BRIDGE_SAME,     /* the destination is behind the interface it came from */
@@ -27,6 +27,33 @@ enum drop {
 	DROP_BRIDGE_NO_LEARN, /* the table of addresses is full: the packet goes on, its source is not learned */
 	DROP_BRIDGE_FILTER, /* a static entry says filter */
 	DROP_BRIDGE_ALONE,  /* nobody else in the domain */
+	/* router */
+	DROP_NOT_FOR_US,         /* routed interface: to another MAC address */
+	DROP_L3_TYPE,            /* routed interface: a protocol we do not speak */
+	DROP_IP4_HEADER,         /* malformed IPv4 header */
+	DROP_IP4_CSUM,           /* wrong checksum of the IPv4 header */
+	DROP_IP6_HEADER,         /* malformed IPv6 header */
+	DROP_IP_MARTIAN,         /* source or destination address cannot be on a network */
+	DROP_IP_NO_ROUTE,        /* no route to the destination */
+	DROP_IP_BLACKHOLE,       /* route says drop */
+	DROP_IP_TTL,             /* time to live exceeded */
+	DROP_IP_MTU,             /* must not be fragmented */
+	DROP_IP_NO_SERVICE,      /* for us, but nobody serves that protocol or port */
+	DROP_IP_OPTIONS,         /* source routing is refused */
+	DROP_ARP_MALFORMED,      /* malformed ARP */
+	DROP_ARP_SPOOF,          /* ARP sender in contradiction to the frame or to our own address */
+	DROP_ARP_RATE,           /* more ARP or neighbour discovery than a port may send */
+	DROP_ARP_NOT_OURS,       /* no loss */
+	DROP_ND_MALFORMED,       /* malformed neighbour discovery */
+	DROP_NEIGH_FULL,         /* table of neighbours full, or the share of the interface */
+	DROP_NEIGH_PENDING,      /* too many packets wait for neighbours */
+	DROP_NEIGH_UNREACHABLE,  /* neighbour does not answer */
+	DROP_ICMP_MALFORMED,     /* malformed ICMP or wrong checksum */
+	DROP_ICMP_RATE,          /* more ICMP errors than the limit */
+	DROP_FRAGMENT_MALFORMED, /* malformed or overlapping fragment */
+	DROP_FRAGMENT_FULL,      /* table of fragments full */
+	DROP_FRAGMENT_TIMEOUT,   /* other fragments never came */
+	DROP_TURN_FULL,          /* a turn can make no more packets */
 	/* on the way out */
 	DROP_TX_DOWN,      /* the interface is down */
 	DROP_TX_NO_PEER,   /* no peer is connected, or its ring does not run */
@@ -44,7 +71,7 @@ enum drop {
 /* The packet ended there. What is no loss is counted beside the others but not among them. */
 static inline bool drop_is_loss(enum drop drop)
 {
-	return drop != DROP_BRIDGE_NO_LEARN && drop != DROP_TX_WAITED;
+	return drop != DROP_BRIDGE_NO_LEARN && drop != DROP_TX_WAITED && drop != DROP_ARP_NOT_OURS;
 }
 
 /* A word for counters ("rx-runt"), a sentence for people, and which stage's line it is ("ethernet-input"). */

@@ -103,7 +103,7 @@ void iface_feed(struct iface *to, bool more)
 static void iface_forget_l2(struct iface *iface)
 {
 	if (!iface->lossless) {
-		iface_set_mode(iface, IFACE_MODE_NONE);
+		iface_set_mode(iface, iface_mode_alone(iface));
 		iface->l2_detach = NULL;
 	}
 	rcu_publish(iface->l2, NULL);
@@ -121,6 +121,8 @@ void iface_remove(struct iface_table *t, struct iface *iface)
 	ASSERT(t->ifaces[iface->idx] == iface);
 	if (iface->l2_detach)
 		iface->l2_detach(iface);
+	if (iface->l3_detach)
+		iface->l3_detach(iface);
 	end_xconnects_to(t, iface);
 	rcu_publish(t->ifaces[iface->idx], NULL);
 	rcu_wait();

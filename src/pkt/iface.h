@@ -22,8 +22,10 @@
 
 #define IFACE_MAX      1024
 #define IFACE_NAME_LEN 64
-/* Packets one turn can hold, and so what one lane can hold. */
-#define TURN_PKTS 256
+/* Packets one turn can receive, and those it can make besides: answers, copies, fragments. A lane holds them all. */
+#define TURN_PKTS     256
+#define TURN_MADE     256
+#define TURN_PKTS_ALL (TURN_PKTS + TURN_MADE)
 /* Of a new interface: jumbo frames pass. */
 #define IFACE_MTU_DEFAULT 9000
 /* What can be asked for: the least that IPv4 lives with (RFC 791), the most that a length field of IP can say. */
@@ -47,13 +49,14 @@ struct iface_counters {
 struct iface_lane {
 	_Alignas(CACHE_LINE) struct iface_counters counters;
 	uint32_t n_out;
-	struct pkt *out[TURN_PKTS];
+	struct pkt *out[TURN_PKTS_ALL];
 };
 
 enum iface_mode {
 	IFACE_MODE_NONE, /* nothing wants its packets yet */
 	IFACE_MODE_BRIDGE,
 	IFACE_MODE_XCONNECT, /* all its packets leave through one other interface; it may be missing (lossless) */
+	IFACE_MODE_L3,       /* it has addresses: what is sent to them, or to its MAC, goes to the router */
 };
 
 struct iface {
@@ -71,6 +74,9 @@ struct iface {
 	uint32_t n_fed;
 	/* Control: the wires that begin or end here are others now. NULL: it cannot be the end of a lossless one. */
 	void (*rewired)(struct iface *iface);
+	/* The router's own, while the interface has addresses: rcu_load(). In mode L3, or as the BVI of a bridge. */
+	void *l3;
+	void (*l3_detach)(struct iface *iface);    /* as l2_detach */
 	struct iface_lane *lanes[IFACE_LANES_MAX]; /* n_workers and one of them are there */
 };
 
@@ -152,6 +158,12 @@ static inline uint32_t iface_mtu(const struct iface *iface)
 static inline enum iface_mode iface_mode(const struct iface *iface)
 {
 	return (enum iface_mode)__atomic_load_n(&iface->mode, __ATOMIC_RELAXED);
+}
+
+/* What an interface is that no bridge and no cross-connect wants. */
+static inline enum iface_mode iface_mode_alone(const struct iface *iface)
+{
+	return iface->l3 ? IFACE_MODE_L3 : IFACE_MODE_NONE;
 }
 
 static inline void iface_set_mode(struct iface *iface, enum iface_mode mode)

@@ -68,10 +68,18 @@ struct pkt {
 	uint16_t drop; /* enum drop, set when it goes to STAGE_DROP */
 	/* while turn->hold: what it takes to return its buffer, or to give it back; no slots: it came from no ring */
 	uint16_t buffer_id, buffer_slots;
+	uint32_t neigh; /* routed: the neighbour it goes to (ip/neigh.h) */
+	uint32_t icmp;  /* in STAGE_ICMP_ERROR: what to tell its sender (ip/icmp.c) */
 	_Alignas(CACHE_LINE) uint8_t buf[PKT_HEADROOM + PKT_HEAD_MAX];
 };
 
 static_assert(sizeof(struct pkt) == 4 * CACHE_LINE, "a line of decisions, three of bytes");
+
+/* Copies len bytes of the frame from byte `at` on; both lie within it. Body bytes are read once. */
+void pkt_bytes(const struct pkt *pkt, uint32_t at, void *to, uint32_t len);
+
+/* A partial sum (base/csum.h) of those bytes. */
+uint64_t pkt_sum(const struct pkt *pkt, uint32_t at, uint32_t len);
 
 static inline uint32_t pkt_len(const struct pkt *pkt)
 {

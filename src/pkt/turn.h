@@ -7,6 +7,9 @@
  * turn_output_n(); a packet is in an interface's lane at most once. A port that does not send a packet it was handed
  * says so with turn_tx_drop().
  *
+ * A stage that makes a packet of its own takes one from turn_make(), turn_make_frame() or turn_copy(): there are
+ * TURN_MADE of them in a turn, and none is promised. A packet that ended well is turn_finish()ed.
+ *
  * Nothing here allocates, logs or asks the kernel.
  */
 #ifndef GINNEL_PKT_TURN_H
@@ -23,10 +26,13 @@
 #define TURN_SEGS_PER_PKT 1024
 /* A turn stops receiving after so many bytes: its length is bounded in work, not only in packets. */
 #define TURN_BYTES (1u << 20)
+/* For the bodies of packets that stages make. */
+#define TURN_BYTES_MADE (256 * 1024u)
+#define TURN_SEGS_MADE  2048
 
 struct vec {
 	uint32_t n;
-	struct pkt *pkts[TURN_PKTS];
+	struct pkt *pkts[TURN_PKTS_ALL];
 };
 
 struct turn {
@@ -43,8 +49,12 @@ struct turn {
 	void *held_from; /* hold: the ring they belong to, of the port that received */
 	struct iface *out[IFACE_MAX];
 	struct vec vecs[STAGE_COUNT];
+	uint32_t n_bytes_made;
+	uint32_t n_segs_made;
 	struct pkt_seg segs[TURN_SEGS];
-	_Alignas(CACHE_LINE) struct pkt pkts[TURN_PKTS];
+	struct pkt_seg segs_made[TURN_SEGS_MADE];
+	_Alignas(CACHE_LINE) struct pkt pkts[TURN_PKTS_ALL];
+	uint8_t *bytes_made; /* TURN_BYTES_MADE of them; NULL: packets without a body only */
 };
 
 /* How many packets from `at` on came in at the same interface: bursts stay together on the road. */
@@ -133,6 +143,86 @@ static inline bool turn_is_trial(const struct turn *turn)
 	return unlikely(turn->watch != NULL) && turn->watch->trial;
 }
 
+/* Whom it was for has it. */
+static inline void turn_finish(struct turn *turn, struct pkt *pkt)
+{
+	turn_drop(turn, pkt, DROP_NONE);
+}
+
+/* A packet of our own, which counts as if it came from rx; head_len is the caller's to set. NULL: none is left. */
+static inline struct pkt *turn_make(struct turn *turn, struct iface *rx)
+{
+	struct pkt *pkt = &turn->pkts[turn->n_pkts];
+
+	if (unlikely(turn->n_pkts == TURN_PKTS_ALL))
+		return NULL;
+	turn->n_pkts++;
+	pkt_init(pkt, rx);
+	pkt->offload = (struct pkt_offload){0};
+	pkt->head_len = 0;
+	pkt->body_len = 0;
+	pkt->n_segs = 0;
+	return pkt;
+}
+
+/* n pieces for a body of the caller's making, until the end of the turn; NULL: none are left. */
+static inline struct pkt_seg *turn_segs(struct turn *turn, uint32_t n)
+{
+	struct pkt_seg *segs = &turn->segs_made[turn->n_segs_made];
+
+	if (unlikely(n > TURN_SEGS_MADE - turn->n_segs_made))
+		return NULL;
+	turn->n_segs_made += n;
+	return segs;
+}
+
+/* len bytes to write a frame into, until the end of the turn; NULL: none are left. */
+static inline uint8_t *turn_bytes(struct turn *turn, uint32_t len)
+{
+	uint8_t *bytes = turn->bytes_made + turn->n_bytes_made;
+
+	if (unlikely(!turn->bytes_made || len > TURN_BYTES_MADE - turn->n_bytes_made))
+		return NULL;
+	turn->n_bytes_made += len;
+	return bytes;
+}
+
+/* A packet of a whole frame that lies where it stays until the end of the turn: turn_bytes(). NULL: none is left. */
+static inline struct pkt *turn_make_frame(
+	struct turn *turn, struct iface *rx, const uint8_t *frame, uint32_t len)
+{
+	struct pkt_seg *body = len > PKT_HEAD_MAX ? turn_segs(turn, 1) : NULL;
+	struct pkt *pkt = len > PKT_HEAD_MAX && !body ? NULL : turn_make(turn, rx);
+
+	if (unlikely(!pkt))
+		return NULL;
+	pkt->head_len = (uint16_t)min_u32(len, PKT_HEAD_MAX);
+	memcpy(pkt->data, frame, pkt->head_len);
+	if (body) {
+		*body = (struct pkt_seg){.addr = frame + PKT_HEAD_MAX, .len = len - PKT_HEAD_MAX};
+		pkt->segs = body;
+		pkt->n_segs = 1;
+		pkt->body_len = body->len;
+	}
+	return pkt;
+}
+
+/* The same frame once more, with a head of its own: its body is shared. NULL: none is left. */
+static inline struct pkt *turn_copy(struct turn *turn, const struct pkt *pkt)
+{
+	struct pkt *copy = turn_make(turn, pkt->rx);
+
+	if (unlikely(!copy))
+		return NULL;
+	copy->head_len = pkt->head_len;
+	copy->body_len = pkt->body_len;
+	copy->n_segs = pkt->n_segs;
+	copy->segs = pkt->segs;
+	copy->offload = pkt->offload;
+	memcpy(copy->data, pkt->data, pkt->head_len);
+	return copy;
+}
+
 /* Lets the packets leave through iface when STAGE_PORT_OUTPUT runs. */
 static inline void turn_output_n(struct turn *turn, struct pkt *const *pkts, uint32_t n, struct iface *iface)
 {
@@ -155,6 +245,8 @@ static inline void turn_begin(struct turn *turn, uint64_t now_ns)
 	turn->n_sent = 0;
 	turn->watch = NULL;
 	turn->hold = false;
+	turn->n_bytes_made = 0;
+	turn->n_segs_made = 0;
 }
 
 #endif

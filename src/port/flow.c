@@ -99,13 +99,13 @@ uint32_t flow_run(uint32_t queues, struct pkt *const *pkts, uint32_t n, uint32_t
 
 void flow_spread(uint32_t queues, struct pkt *const *pkts, uint32_t n, flow_send_fn *send, void *arg)
 {
-	uint8_t which[32], choice[TURN_PKTS];
+	uint8_t which[32], choice[TURN_PKTS_ALL];
 	uint32_t n_queues = list_queues(queues, which);
 
 	for (uint32_t i = 0; i < n; i++)
 		choice[i] = choose(pkts[i], n_queues);
 	for (uint32_t queue = 0; queue < n_queues; queue++) {
-		struct pkt *chosen[TURN_PKTS];
+		struct pkt *chosen[TURN_PKTS_ALL];
 		uint32_t n_chosen = 0;
 
 		for (uint32_t i = 0; i < n; i++)

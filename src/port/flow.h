@@ -16,7 +16,7 @@ uint32_t flow_hash(const uint8_t *frame, uint32_t len);
 typedef void flow_send_fn(void *arg, uint32_t queue, struct pkt *const *pkts, uint32_t n);
 
 /*
- * Hands n packets, at most TURN_PKTS, to send(): spread over queues (a bit each, at least one), those of a flow to the
+ * Hands n packets, at most TURN_PKTS_ALL, to send(): spread over queues (a bit each, at least one), those of a flow to the
  * same one, so it stays in order.
  */
 void flow_spread(uint32_t queues, struct pkt *const *pkts, uint32_t n, flow_send_fn *send, void *arg);

@@ -14,6 +14,8 @@ static enum stage eth_next(const struct iface *rx, enum drop *drop)
 		return STAGE_DROP;
 	if (mode == IFACE_MODE_XCONNECT)
 		return STAGE_XCONNECT;
+	if (mode == IFACE_MODE_L3)
+		return STAGE_L3_INPUT;
 	return likely(mode == IFACE_MODE_BRIDGE) ? STAGE_BRIDGE : STAGE_DROP;
 }
 

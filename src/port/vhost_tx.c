@@ -274,7 +274,7 @@ static uint32_t send_all(struct tx *tx, struct pkt *const *pkts, uint32_t n)
 /* The driver wants to see some frames only. */
 static uint32_t send_filtered_slow(struct tx *tx, struct pkt *const *pkts, uint32_t n)
 {
-	struct pkt *passed[TURN_PKTS];
+	struct pkt *passed[TURN_PKTS_ALL];
 	uint32_t n_passed = 0;
 
 	for (uint32_t i = 0; i < n; i++)

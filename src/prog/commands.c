@@ -15,6 +15,8 @@ void commands_add(struct ctl *ctl, struct rooms *rooms, struct handover *handove
 {
 	ctl_add_type(ctl, &interface_type, rooms->ifaces);
 	ctl_add_type(ctl, &interface_number_type, rooms->ifaces);
+	ctl_add_type(ctl, &ip_address_type, NULL);
+	ctl_add_type(ctl, &ip_prefix_type, NULL);
 	ctl_add_type(ctl, &watch_reason_type, NULL);
 	ctl_add_type(ctl, &watch_node_type, rooms->watch);
 	version_command_add(ctl, "ginnel");
@@ -29,6 +31,7 @@ void commands_add(struct ctl *ctl, struct rooms *rooms, struct handover *handove
 	ctl_add_table(ctl, &vhost_show_commands, rooms->ports);
 	ctl_add_table(ctl, &virtio_user_commands, rooms->ports);
 	ctl_add_table(ctl, &bridge_commands, rooms->bridges);
+	ctl_add_table(ctl, &ip_commands, rooms->ip);
 	ctl_add_table(ctl, &worker_commands, rooms->workers);
 	ctl_add_table(ctl, &capture_commands, rooms->watch);
 	ctl_add_table(ctl, &trace_commands, rooms->watch);

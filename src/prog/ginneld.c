@@ -63,6 +63,7 @@ static void on_age(void *arg)
 	struct daemon *d = arg;
 
 	bridges_age(d->rooms.bridges, loop_now(d->loop));
+	ip_tick(d->rooms.ip, loop_now(d->loop));
 	loop_timer_set(d->loop, &d->age, loop_now(d->loop) + NS_PER_S);
 }
 
@@ -89,10 +90,16 @@ static int make_rooms(struct daemon *d)
 	if (!r->bridges)
 		return -ENOMEM;
 	config.ifaces = r->ifaces;
+	r->ip = ip_create(
+		&(struct ip_config){.ifaces = r->ifaces, .n_workers = config.n, .seed = random_seed()});
+	if (!r->ip)
+		return -ENOMEM;
 	config.bridges = r->bridges;
+	config.ip = r->ip;
 	err = workers_create(&r->workers, &config);
 	if (err)
 		return err;
+	ip_set_waker(r->ip, workers_wake_first, r->workers);
 	ports_init(&d->port_list, &(struct ports_config){
 					  .loop = d->loop,
 					  .ifaces = r->ifaces,
@@ -125,6 +132,7 @@ static void unmake_rooms(struct daemon *d)
 		workers_destroy(r->workers);
 	if (r->bridges)
 		bridges_destroy(r->bridges);
+	ip_destroy(r->ip);
 	iface_table_destroy(r->ifaces);
 }
 

@@ -92,7 +92,7 @@ void capture_tx_drop(
 	for (uint32_t i = 0; i < burst->n; i++) {
 		uint32_t place = watch_place(turn, burst->pkts[i]);
 
-		if (place < TURN_PKTS)
+		if (place < TURN_PKTS_ALL)
 			c->not_sent[place / 64] |= BIT(place % 64);
 		if (wanted)
 			put_output(c, turn, burst->iface, burst->pkts[i], reason);
@@ -104,7 +104,7 @@ void capture_output(struct capture_lane *c, const struct turn *turn, const struc
 	for (uint32_t i = 0; c->settings.what & CAPTURE_TX && i < burst->n; i++) {
 		uint32_t place = watch_place(turn, burst->pkts[i]);
 
-		if (place == TURN_PKTS || !(c->not_sent[place / 64] & BIT(place % 64)))
+		if (place == TURN_PKTS_ALL || !(c->not_sent[place / 64] & BIT(place % 64)))
 			put_output(c, turn, burst->iface, burst->pkts[i], DROP_NONE);
 	}
 	memset(c->not_sent, 0, sizeof(c->not_sent));

@@ -43,7 +43,7 @@ struct capture_lane {
 	uint64_t lost;                      /* worker's, relaxed */
 	uint32_t lost_before;               /* since the last frame that had room */
 	_Alignas(CACHE_LINE) uint64_t head; /* worker's: written up to here; pairs with control's load */
-	uint64_t not_sent[TURN_PKTS / 64];  /* in this turn, at the interface at hand */
+	uint64_t not_sent[TURN_PKTS_ALL / 64];  /* in this turn, at the interface at hand */
 };
 
 struct capture_burst {

@@ -101,6 +101,16 @@ static inline uint64_t ethernet_src(const uint8_t *frame)
 	return be64toh(word) >> 16;
 }
 
+/* Both addresses of a frame; its type stays. */
+static inline void ethernet_rewrite(uint8_t *frame, uint64_t dst, uint64_t src)
+{
+	uint64_t first = htobe64(dst << 16 | src >> 32);
+	uint32_t second = htobe32((uint32_t)src);
+
+	memcpy(frame, &first, sizeof(first));
+	memcpy(frame + sizeof(first), &second, sizeof(second));
+}
+
 static inline bool ethernet_is_tag(uint16_t type)
 {
 	return type == ETHERNET_TYPE_VLAN || type == ETHERNET_TYPE_PROVIDER;

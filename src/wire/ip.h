@@ -11,16 +11,19 @@
 #include "base/csum.h"
 #include "wire/bytes.h"
 
+#include <endian.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
 enum ip_proto {
 	IP_PROTO_HOP_BY_HOP = 0,
+	IP_PROTO_ICMP = 1,
 	IP_PROTO_TCP = 6,
 	IP_PROTO_UDP = 17,
 	IP_PROTO_ROUTING = 43,
 	IP_PROTO_FRAGMENT = 44,
+	IP_PROTO_ICMP6 = 58,
 	IP_PROTO_DESTINATION = 60,
 };
 
@@ -67,6 +70,59 @@ static inline bool ip4_is_fragment(const uint8_t *p)
 	return be16_get(p + 6) & 0x3fff; /* more fragments, offset */
 }
 
+/* Fragments: the byte of the datagram's payload at which this one starts, and whether more come. */
+static inline uint32_t ip4_fragment_at(const uint8_t *p)
+{
+	return (be16_get(p + 6) & 0x1fffu) * 8;
+}
+
+static inline bool ip4_more_fragments(const uint8_t *p)
+{
+	return p[6] & 0x20;
+}
+
+static inline bool ip4_dont_fragment(const uint8_t *p)
+{
+	return p[6] & 0x40;
+}
+
+static inline uint8_t ip4_ttl(const uint8_t *p)
+{
+	return p[8];
+}
+
+static inline uint32_t ip4_src(const uint8_t *p)
+{
+	return be32_get(p + 12);
+}
+
+static inline uint32_t ip4_dst(const uint8_t *p)
+{
+	return be32_get(p + 16);
+}
+
+/* The checksum of a header without options is right. */
+static inline bool ip4_csum_ok_plain(const uint8_t *p)
+{
+	uint64_t a, b, sum;
+	uint32_t c;
+
+	memcpy(&a, p, sizeof(a));
+	memcpy(&b, p + 8, sizeof(b));
+	memcpy(&c, p + 16, sizeof(c));
+	sum = (a & 0xffffffff) + (a >> 32) + (b & 0xffffffff) + (b >> 32) + c;
+	return csum_fold(sum) == 0xffff;
+}
+
+/* One hop less, and the checksum with it (RFC 1141): its high byte is a word's. */
+static inline void ip4_ttl_take(uint8_t *p)
+{
+	uint32_t csum = be16_get(p + 10) + 0x100u;
+
+	be16_set(p + 10, (uint16_t)(csum + (csum >= 0xffff)));
+	p[8]--;
+}
+
 static inline uint8_t ip4_proto(const uint8_t *p)
 {
 	return p[9];
@@ -90,6 +146,37 @@ static inline uint16_t ip6_payload_len(const uint8_t *p)
 static inline void ip6_set_payload_len(uint8_t *p, uint16_t len)
 {
 	be16_set(p + 4, len);
+}
+
+static inline uint8_t ip6_next_header(const uint8_t *p)
+{
+	return p[6];
+}
+
+static inline uint8_t ip6_hop_limit(const uint8_t *p)
+{
+	return p[7];
+}
+
+static inline const uint8_t *ip6_src(const uint8_t *p)
+{
+	return p + 8;
+}
+
+static inline const uint8_t *ip6_dst(const uint8_t *p)
+{
+	return p + 24;
+}
+
+/* What a checksum of layer 4 begins with (RFC 768, RFC 9293, RFC 8200 8.1): a partial sum. */
+static inline uint64_t ip4_pseudo_sum(const uint8_t *p, uint8_t proto, uint32_t len)
+{
+	return csum_add(csum_sum(p + 12, 8), (uint64_t)htobe16(proto) + htobe32(len));
+}
+
+static inline uint64_t ip6_pseudo_sum(const uint8_t *p, uint8_t proto, uint32_t len)
+{
+	return csum_add(csum_sum(p + 8, 32), (uint64_t)htobe16(proto) + htobe32(len));
 }
 
 /*

@@ -21,13 +21,34 @@ static void drop_packets(void *subject, struct turn *turn, const struct vec *vec
 	}
 }
 
+enum room {
+	ROOM_NONE,
+	ROOM_BRIDGES,
+	ROOM_IP,
+};
+
 /* The road, in order. */
-static stage_fn *const stages[STAGE_COUNT] = {
-	[STAGE_ETH_INPUT] = eth_input,
-	[STAGE_XCONNECT] = xconnect_output,
-	[STAGE_BRIDGE] = bridge_forward,
-	[STAGE_PORT_OUTPUT] = port_output,
-	[STAGE_DROP] = drop_packets,
+static const struct {
+	stage_fn *fn;
+	enum room room; /* whose state it works on */
+} stages[STAGE_COUNT] = {
+	[STAGE_ETH_INPUT] = {eth_input, ROOM_NONE},
+	[STAGE_XCONNECT] = {xconnect_output, ROOM_NONE},
+	[STAGE_BRIDGE] = {bridge_forward, ROOM_BRIDGES},
+	[STAGE_L3_INPUT] = {l3_input, ROOM_IP},
+	[STAGE_ARP_INPUT] = {arp_input, ROOM_IP},
+	[STAGE_IP4_INPUT] = {ip4_input, ROOM_IP},
+	[STAGE_IP4_PRE_LOOKUP] = {ip4_pre_lookup_none, ROOM_IP},
+	[STAGE_IP4_LOOKUP] = {ip4_lookup, ROOM_IP},
+	[STAGE_IP6_INPUT] = {ip6_input, ROOM_IP},
+	[STAGE_IP_LOCAL] = {ip_local, ROOM_IP},
+	[STAGE_ICMP_ERROR] = {icmp_error, ROOM_IP},
+	[STAGE_IP4_PRE_OUTPUT] = {ip4_pre_output_none, ROOM_IP},
+	[STAGE_IP_FRAGMENT] = {ip_fragment, ROOM_IP},
+	[STAGE_NEIGH_OUTPUT] = {neigh_output, ROOM_IP},
+	[STAGE_BVI_OUTPUT] = {bridge_forward, ROOM_BRIDGES},
+	[STAGE_PORT_OUTPUT] = {port_output, ROOM_NONE},
+	[STAGE_DROP] = {drop_packets, ROOM_NONE},
 };
 
 static inline uint64_t clocks(void)
@@ -44,19 +65,28 @@ static inline uint64_t clocks(void)
 #endif
 }
 
-int turn_runner_init(struct turn_runner *r, uint32_t worker, struct bridges *bridges)
+int turn_runner_init(struct turn_runner *r, uint32_t worker, const struct turn_rooms *rooms)
 {
-	*r = (struct turn_runner){.bridges = bridges};
+	void *const subjects[] = {[ROOM_BRIDGES] = rooms->bridges, [ROOM_IP] = rooms->ip};
+
+	*r = (struct turn_runner){.rooms = *rooms};
+	for (enum stage s = 0; s < STAGE_COUNT; s++)
+		r->subjects[s] = stages[s].room == ROOM_NONE ? NULL : subjects[stages[s].room];
 	r->turn = aligned_alloc(CACHE_LINE, sizeof(*r->turn));
 	if (!r->turn)
 		return -ENOMEM;
 	memset(r->turn, 0, sizeof(*r->turn));
 	r->turn->worker = worker;
-	return 0;
+	r->turn->bytes_made = malloc(TURN_BYTES_MADE);
+	if (r->turn->bytes_made)
+		return 0;
+	free(r->turn);
+	return -ENOMEM;
 }
 
 void turn_runner_fini(struct turn_runner *r)
 {
+	free(r->turn->bytes_made);
 	free(r->turn);
 }
 
@@ -85,7 +115,7 @@ static inline uint64_t run_stages(struct turn_runner *r, uint64_t since, bool wa
 			continue;
 		if (watched)
 			turn->watch->ops->stage(turn->watch, turn, s, vec);
-		stages[s](r->bridges, turn, vec);
+		stages[s].fn(r->subjects[s], turn, vec);
 		since = count_stage(&r->counters.stages[s], s == STAGE_PORT_OUTPUT ? turn->n_sent : n, since);
 		vec->n = 0;
 	}
@@ -176,6 +206,8 @@ uint32_t turn_run(struct turn_runner *r, const struct rx_list *list, uint64_t no
 	turn_begin(r->turn, now_ns);
 	iface_count(&r->counters.turns, 1);
 	taken = receive(r, list, &received);
+	if (r->turn->worker == 0)
+		taken += ip_turn_input(r->rooms.ip, r->turn);
 	if (taken > 0) {
 		since = count_stage(&r->counters.input, taken, since);
 		r->turn->watch = rcu_load(r->watch);

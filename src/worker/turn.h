@@ -6,6 +6,7 @@
 #define GINNEL_WORKER_TURN_H
 
 #include "bridge/bridge.h"
+#include "ip/ip.h"
 #include "port/port.h"
 
 #include <stdint.h>
@@ -38,9 +39,16 @@ struct turn_counters {
 	struct stage_counters stages[STAGE_COUNT];
 };
 
+/* Whose stages they are. */
+struct turn_rooms {
+	struct bridges *bridges;
+	struct ip *ip;
+};
+
 struct turn_runner {
 	struct turn *turn;
-	struct bridges *bridges;
+	struct turn_rooms rooms;
+	void *subjects[STAGE_COUNT];
 	uint32_t first; /* the queue to begin with: where the turn before ran out of room, or the next one */
 	uint32_t n_wires; /* queues of this turn that begin a lossless wire */
 	struct turn_counters counters;
@@ -48,10 +56,10 @@ struct turn_runner {
 };
 
 /* 0 or -ENOMEM. */
-int turn_runner_init(struct turn_runner *r, uint32_t worker, struct bridges *bridges);
+int turn_runner_init(struct turn_runner *r, uint32_t worker, const struct turn_rooms *rooms);
 void turn_runner_fini(struct turn_runner *r);
 
-/* One turn over the queues of list. Returns the buffers taken; 0 means there was nothing to do. */
+/* One turn over the queues of list. Returns the buffers taken, and what control made; 0 means there was nothing to do. */
 uint32_t turn_run(struct turn_runner *r, const struct rx_list *list, uint64_t now_ns);
 
 /* A packet that only tries the road. */

@@ -121,7 +121,7 @@ static int worker_init(
 		.cpu = config->cpus[idx],
 		.list = &no_queues,
 		.polled = &no_queues};
-	err = turn_runner_init(&w->runner, idx, config->bridges);
+	err = turn_runner_init(&w->runner, idx, &(struct turn_rooms){config->bridges, config->ip});
 	if (err)
 		return err;
 	err = waker_init(&w->waker);
@@ -196,6 +196,11 @@ void workers_destroy(struct workers *ws)
 	}
 	turn_runner_fini(&ws->trial);
 	free(ws);
+}
+
+void workers_wake_first(void *subject)
+{
+	waker_wake(&((struct workers *)subject)->workers[0].waker);
 }
 
 /* --- which queue is polled where --- */

@@ -14,6 +14,7 @@
 #define GINNEL_WORKER_WORKER_H
 
 #include "bridge/bridge.h"
+#include "ip/ip.h"
 #include "port/port.h"
 
 #include <stdbool.h>
@@ -31,6 +32,7 @@ struct workers_config {
 	uint64_t spin_ns;     /* how long to look for more work before sleeping */
 	struct iface_table *ifaces;
 	struct bridges *bridges;
+	struct ip *ip;
 };
 
 /* Makes the workers; they start with workers_start(). 0 or -errno. */
@@ -51,6 +53,9 @@ void workers_resume(struct workers *ws);
  * looked on before is let go with rcu_wait(). The subject is struct workers.
  */
 void workers_watch(void *subject, uint32_t worker, struct turn_watch *watch);
+
+/* Worker 0 shall run a turn, whether there is something to receive or not. subject: struct workers */
+void workers_wake_first(void *subject);
 
 /*
  * How ports get their queues polled; its subject is struct workers. Unless the user wants it elsewhere, the least loaded

@@ -32,6 +32,7 @@ struct sim {
 	struct iface_table *ifaces;
 	struct ports ports;
 	struct bridges *bridges;
+	struct ip *ip;
 	struct bridge_domain *domain;
 	struct workers *workers; /* NULL: turns are run by hand */
 	struct turn_runner runner;

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Where frames become packets of the router, and where they leave it. */
+#include "ip/ip_private.h"
+
+#include "wire/arp.h"
+
+static inline enum stage l3_next(const struct ip_iface *l3, struct pkt *pkt)
+{
+	uint64_t dst = ethernet_dst(pkt->data);
+
+	if (unlikely(dst != l3->mac && !mac_is_group(dst))) {
+		pkt->drop = DROP_NOT_FOR_US;
+		return STAGE_DROP;
+	}
+	switch (be16_get(pkt->data + ETHERNET_TYPE_AT)) {
+	case IP4_ETHERNET_TYPE:
+		return STAGE_IP4_INPUT;
+	case IP6_ETHERNET_TYPE:
+		return STAGE_IP6_INPUT;
+	case ARP_ETHERNET_TYPE:
+		return STAGE_ARP_INPUT;
+	default:
+		pkt->drop = DROP_L3_TYPE;
+		return STAGE_DROP;
+	}
+}
+
+void l3_input(void *subject, struct turn *turn, const struct vec *vec)
+{
+	for (uint32_t at = 0, n; at < vec->n; at += n) {
+		const struct ip_iface *l3 = ip_iface_of(vec->pkts[at]->rx);
+
+		n = vec_run(vec, at);
+		if (unlikely(!l3)) { /* control takes its last address right now */
+			turn_drop_n(turn, &vec->pkts[at], n, DROP_NO_ROAD);
+			continue;
+		}
+		for (uint32_t i = at; i < at + n; i++)
+			turn_push(turn, vec->pkts[i], l3_next(l3, vec->pkts[i]));
+	}
+}
+
+/* --- out --- */
+
+void ip_send_frame(struct turn *turn, struct pkt *pkt, struct iface *iface)
+{
+	struct iface_counters *c = &turn_lane(turn, iface)->counters;
+
+	if (iface_mode(iface) != IFACE_MODE_BRIDGE) {
+		turn_output_n(turn, &pkt, 1, iface);
+		return;
+	}
+	/* into the bridge, as what its BVI has received: ports' counters are their own */
+	iface_count(&c->tx_packets, 1);
+	iface_count(&c->tx_bytes, pkt_len(pkt));
+	if (unlikely(!iface_is_up(iface))) {
+		iface_count(&c->drops[DROP_TX_DOWN], 1);
+		turn_finish(turn, pkt);
+		return;
+	}
+	pkt->rx = iface;
+	turn_push(turn, pkt, STAGE_BVI_OUTPUT);
+}
+
+struct iface *ip_pkt_out(const struct ip *ip, const struct pkt *pkt)
+{
+	return ip->neighs.list[pkt->neigh].iface;
+}
+
+/* Of header and payload, whatever pads the frame. */
+static uint32_t packet_len(const struct pkt *pkt)
+{
+	const uint8_t *p = pkt_l3(pkt);
+
+	return p[0] >> 4 == 4 ? ip4_total_len(p) : IP6_HEADER_LEN + ip6_payload_len(p);
+}
+
+void ip_push_output(struct ip *ip, struct turn *turn, struct pkt *pkt)
+{
+	uint32_t mtu = iface_mtu(ip_pkt_out(ip, pkt));
+
+	if (unlikely(pkt->offload.gso == PKT_GSO_NONE && packet_len(pkt) > mtu))
+		turn_push(turn, pkt, STAGE_IP_FRAGMENT);
+	else
+		turn_push(turn, pkt, STAGE_NEIGH_OUTPUT);
+}
+
+bool ip_send(struct ip *ip, struct turn *turn, const struct ip_iface *l3, struct pkt *pkt)
+{
+	const uint8_t *p = pkt_l3(pkt);
+	bool ip6 = p[0] >> 4 == 6;
+	uint32_t len = pkt->head_len - ETHERNET_HEADER_LEN;
+	enum drop drop = ip6 ? ip6_way(ip, l3, p, len, &pkt->neigh) : ip4_way(ip, l3, p, len, &pkt->neigh);
+
+	if (drop != DROP_NONE) {
+		turn_drop(turn, pkt, drop);
+		return false;
+	}
+	be16_set(pkt->data + ETHERNET_TYPE_AT, ip6 ? IP6_ETHERNET_TYPE : IP4_ETHERNET_TYPE);
+	ip_push_output(ip, turn, pkt);
+	return true;
+}
+
+void ip_header_write(struct ip *ip, uint8_t *p, const struct ip_addr *src, const struct ip_addr *dst,
+	uint8_t proto, uint32_t payload_len)
+{
+	uint32_t header_len = ip_header_len(src->ip6);
+
+	memset(p, 0, header_len);
+	if (src->ip6) {
+		p[0] = 0x60;
+		ip6_set_payload_len(p, (uint16_t)payload_len);
+		p[6] = proto;
+		p[7] = IP_OWN_TTL;
+		memcpy(p + 8, src->bytes, IP6_LEN);
+		memcpy(p + 24, dst->bytes, IP6_LEN);
+		return;
+	}
+	p[0] = 0x45;
+	ip4_set_total_len(p, (uint16_t)(header_len + payload_len));
+	ip4_set_id(p, __atomic_fetch_add(&ip->next_id, 1, __ATOMIC_RELAXED));
+	p[8] = IP_OWN_TTL;
+	p[9] = proto;
+	memcpy(p + 12, src->bytes, IP4_LEN);
+	memcpy(p + 16, dst->bytes, IP4_LEN);
+	ip4_set_csum(p, header_len);
+}

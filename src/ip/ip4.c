@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* IPv4: is it a packet, and where does it go (RFC 791, RFC 1812). */
+#include "ip/ip_private.h"
+
+#include "base/prefetch.h"
+#include "ip/flow_hash.h"
+
+/* Packets whose places in the tree of routes are fetched ahead. */
+#define LOOKUP_AHEAD 8
+
+static inline enum stage dropped(struct pkt *pkt, enum drop drop)
+{
+	pkt->drop = (uint16_t)drop;
+	return STAGE_DROP;
+}
+
+/* --- is it a packet --- */
+
+/* Options are carried on, but those by which a sender chooses the way. */
+static enum drop options_check(const uint8_t *p, uint32_t header_len)
+{
+	for (uint32_t at = IP4_HEADER_MIN; at < header_len;) {
+		uint8_t kind = p[at], len = at + 1 < header_len ? p[at + 1] : 0;
+
+		if (kind == 0)
+			return DROP_NONE;
+		if (kind == 1) {
+			at++;
+			continue;
+		}
+		if (len < 2 || at + len > header_len)
+			return DROP_IP4_HEADER;
+		if ((kind & 0x7f) == 3 || (kind & 0x7f) == 9)
+			return DROP_IP_OPTIONS;
+		at += len;
+	}
+	return DROP_NONE;
+}
+
+static __attribute__((noinline)) enum drop header_check_slow(
+	const uint8_t *p, uint32_t head_len, uint32_t len)
+{
+	uint32_t header_len = ip4_header_len(p, head_len);
+
+	if (header_len == 0 || ip4_total_len(p) < header_len || ip4_total_len(p) > len)
+		return DROP_IP4_HEADER;
+	if (csum_fold(csum_sum(p, header_len)) != 0xffff)
+		return DROP_IP4_CSUM;
+	return options_check(p, header_len);
+}
+
+/* No group, no loopback, nothing of 0/8 but "I have none yet", which DHCP's clients say. */
+static inline bool source_ok(uint32_t src)
+{
+	return likely(src - 0x01000000u < 0xe0000000u - 0x01000000u && src >> 24 != 127) || src == 0;
+}
+
+static inline enum drop header_check(const struct pkt *pkt)
+{
+	const uint8_t *p = pkt_l3(pkt);
+	uint32_t head_len = pkt->head_len - ETHERNET_HEADER_LEN, len = pkt_len(pkt) - ETHERNET_HEADER_LEN;
+	enum drop drop;
+
+	if (likely(head_len >= IP4_HEADER_MIN && p[0] == 0x45)) {
+		uint32_t total_len = ip4_total_len(p);
+
+		if (unlikely(total_len < IP4_HEADER_MIN || total_len > len))
+			return DROP_IP4_HEADER;
+		if (unlikely(!ip4_csum_ok_plain(p)))
+			return DROP_IP4_CSUM;
+	} else {
+		drop = header_check_slow(p, head_len, len);
+		if (drop != DROP_NONE)
+			return drop;
+	}
+	return likely(source_ok(ip4_src(p))) ? DROP_NONE : DROP_IP_MARTIAN;
+}
+
+/* --- where does it go --- */
+
+static const struct hop *hop_of(
+	const struct ip *ip, const struct ip_iface *l3, const uint8_t *p, uint32_t len)
+{
+	const struct hop *hop = &ip->hops.list[fib4_lookup(&l3->table->fib4, ip4_dst(p))];
+
+	if (unlikely(hop->kind == HOP_GROUP))
+		hop = &ip->hops.list[hop->buckets[flow_hash_ip4(p, len, ip->seed) % HOP_BUCKETS]];
+	return hop;
+}
+
+/* Of a connected network; 0: there are too many. */
+static uint32_t neigh_of(struct ip *ip, const struct hop *hop, const uint8_t *p)
+{
+	const struct ip_iface *out = ip_iface_of(hop->iface);
+	struct ip_addr dst = ip_addr_at(p + 16, false);
+
+	return likely(out) ? neigh_get(ip, out, &dst) : 0;
+}
+
+/* What is not on its way to a neighbour. */
+static enum stage next_slow(const struct hop *hop, struct pkt *pkt)
+{
+	switch (hop->kind) {
+	case HOP_LOCAL:
+	case HOP_BROADCAST:
+	case HOP_MULTICAST:
+		return STAGE_IP_LOCAL;
+	case HOP_BLACKHOLE:
+		return dropped(pkt, DROP_IP_BLACKHOLE);
+	case HOP_NO_ROUTE:
+		return icmp_tell(pkt, DROP_IP_NO_ROUTE, ICMP4_UNREACHABLE, ICMP4_NET, 0);
+	default:
+		return dropped(pkt, DROP_IP_MARTIAN);
+	}
+}
+
+/* Segments of one that stands for several are cut to size on the way out (port/frame.h). */
+static enum stage next_large(struct pkt *pkt, uint8_t *p, uint32_t mtu)
+{
+	if (pkt->offload.gso == PKT_GSO_NONE) {
+		if (ip4_dont_fragment(p))
+			return icmp_tell(
+				pkt, DROP_IP_MTU, ICMP4_UNREACHABLE, ICMP4_FRAGMENTATION, (uint16_t)mtu);
+		ip4_ttl_take(p);
+		return STAGE_IP_FRAGMENT;
+	}
+	ip4_ttl_take(p);
+	return STAGE_NEIGH_OUTPUT;
+}
+
+static inline enum stage ip4_next(struct ip *ip, const struct ip_iface *l3, struct pkt *pkt)
+{
+	uint8_t *p = pkt_l3(pkt);
+	const struct hop *hop = hop_of(ip, l3, p, pkt->head_len - ETHERNET_HEADER_LEN);
+	const struct neigh *n;
+	uint32_t mtu;
+
+	if (likely(hop->kind == HOP_VIA))
+		pkt->neigh = hop->neigh;
+	else if (hop->kind == HOP_CONNECTED)
+		pkt->neigh = neigh_of(ip, hop, p);
+	else
+		return next_slow(hop, pkt);
+	if (unlikely(pkt->neigh == 0))
+		return dropped(pkt, DROP_NEIGH_FULL);
+	if (unlikely(pkt->data[0] & 1 ||
+		     ip4_src(p) == 0)) /* to all on the link, or from nobody: not to be forwarded */
+		return dropped(pkt, DROP_IP_MARTIAN);
+	if (unlikely(ip4_ttl(p) <= 1))
+		return icmp_tell(pkt, DROP_IP_TTL, ICMP4_TIME_EXCEEDED, ICMP4_TTL, 0);
+	n = &ip->neighs.list[pkt->neigh];
+	mtu = iface_mtu(n->iface);
+	if (unlikely(__atomic_load_n(&n->features, __ATOMIC_RELAXED) & IP_FEATURE_PRE_OUTPUT)) {
+		if (ip4_total_len(p) > mtu && pkt->offload.gso == PKT_GSO_NONE && ip4_dont_fragment(p))
+			return next_large(pkt, p, mtu);
+		ip4_ttl_take(p);
+		return STAGE_IP4_PRE_OUTPUT;
+	}
+	if (unlikely(ip4_total_len(p) > mtu))
+		return next_large(pkt, p, mtu);
+	ip4_ttl_take(p);
+	return STAGE_NEIGH_OUTPUT;
+}
+
+enum drop ip4_way(struct ip *ip, const struct ip_iface *l3, const uint8_t *p, uint32_t len, uint32_t *neigh)
+{
+	const struct hop *hop = hop_of(ip, l3, p, len);
+
+	if (hop->kind == HOP_VIA)
+		*neigh = hop->neigh;
+	else if (hop->kind == HOP_CONNECTED)
+		*neigh = neigh_of(ip, hop, p);
+	else
+		return DROP_IP_NO_ROUTE;
+	return *neigh ? DROP_NONE : DROP_NEIGH_FULL;
+}
+
+/* --- the stages --- */
+
+PREFETCH_FN fetch_route(const struct ip_iface *l3, const struct pkt *pkt)
+{
+	prefetch_read(&l3->table->fib4.root[ip4_dst(pkt_l3(pkt)) >> 8], 1);
+}
+
+static inline void run(struct ip *ip, struct turn *turn, struct pkt *const *pkts, uint32_t n, bool check)
+{
+	const struct ip_iface *l3 = ip_iface_of(pkts[0]->rx);
+	bool pre_lookup;
+
+	if (unlikely(!l3)) {
+		turn_drop_n(turn, pkts, n, DROP_NO_ROAD);
+		return;
+	}
+	pre_lookup = check && __atomic_load_n(&l3->features, __ATOMIC_RELAXED) & IP_FEATURE_PRE_LOOKUP;
+	for (uint32_t i = 0; i < min_u32(n, LOOKUP_AHEAD); i++)
+		fetch_route(l3, pkts[i]);
+	for (uint32_t i = 0; i < n; i++) {
+		enum drop drop = check ? header_check(pkts[i]) : DROP_NONE;
+
+		if (i + LOOKUP_AHEAD < n)
+			fetch_route(l3, pkts[i + LOOKUP_AHEAD]);
+		if (unlikely(drop != DROP_NONE))
+			turn_drop(turn, pkts[i], drop);
+		else if (unlikely(pre_lookup))
+			turn_push(turn, pkts[i], STAGE_IP4_PRE_LOOKUP);
+		else
+			turn_push(turn, pkts[i], ip4_next(ip, l3, pkts[i]));
+	}
+}
+
+void ip4_input(void *subject, struct turn *turn, const struct vec *vec)
+{
+	for (uint32_t at = 0, n; at < vec->n; at += n) {
+		n = vec_run(vec, at);
+		run(subject, turn, &vec->pkts[at], n, true);
+	}
+}
+
+void ip4_lookup(void *subject, struct turn *turn, const struct vec *vec)
+{
+	for (uint32_t at = 0, n; at < vec->n; at += n) {
+		n = vec_run(vec, at);
+		run(subject, turn, &vec->pkts[at], n, false);
+	}
+}
+
+void ip4_pre_lookup_none(void *subject, struct turn *turn, const struct vec *vec)
+{
+	turn_push_n(turn, vec->pkts, vec->n, STAGE_IP4_LOOKUP);
+}
+
+void ip4_pre_output_none(void *subject, struct turn *turn, const struct vec *vec)
+{
+	for (uint32_t i = 0; i < vec->n; i++)
+		ip_push_output(subject, turn, vec->pkts[i]);
+}
