@@ -151,6 +151,38 @@ static int run_set_learn_limit(struct ctl_call *call)
 	return 0;
 }
 
+/* False after ctl_fail(): what has addresses is the router's. */
+static bool addresses_allow(struct ctl_call *call, const struct iface *iface)
+{
+	if (!iface->l3)
+		return true;
+	ctl_fail(call, "%s has IP addresses: remove them first, with set interface ip address del %s all",
+		iface->name, iface->name);
+	return false;
+}
+
+static int attach_bvi(struct ctl_call *call, struct bridge_domain *d, struct iface *iface)
+{
+	if (strcmp(iface->kind, "loopback") != 0)
+		return ctl_fail(call,
+			"%s has a peer, so it cannot be a BVI: make one with create loopback interface",
+			iface->name);
+	switch (bridge_attach_bvi(d, iface)) {
+	case 0:
+		return 0;
+	case -EEXIST:
+		return ctl_fail(call, "bridge domain %" PRIu32 " has a BVI already, %s: take it out first",
+			d->id, bridge_domain_bvi(d)->name);
+	case -ENOSPC:
+		return ctl_fail(call,
+			"the table of bridge domain %" PRIu32 " is full: raise it with set "
+			"bridge-domain learn-limit, or flush it",
+			d->id);
+	default:
+		return ctl_fail(call, "out of memory");
+	}
+}
+
 static int run_attach(struct ctl_call *call)
 {
 	struct iface *iface = bridge_call_iface(call, "interface");
@@ -165,8 +197,12 @@ static int run_attach(struct ctl_call *call)
 	if (iface->idx == 0)
 		return ctl_fail(
 			call, "%s cannot be bridged: name an interface that carries packets", iface->name);
+	if (!ctl_has(call, "bvi") && !addresses_allow(call, iface))
+		return -1;
 	if (!d && create(call, &BRIDGE_DEFAULT_CONFIG, &d) != 0)
 		return -1;
+	if (ctl_has(call, "bvi"))
+		return attach_bvi(call, d, iface);
 	return bridge_attach(d, iface, (uint8_t)shg) == 0 ? 0 : ctl_fail(call, "out of memory");
 }
 
@@ -182,6 +218,8 @@ static int run_xconnect(struct ctl_call *call)
 			"%s cannot be cross-connected to itself: name another interface for its packets to "
 			"leave by",
 			from->name);
+	if (!addresses_allow(call, from))
+		return -1;
 	switch (ctl_has(call, "lossless") ? xconnect_set_lossless(from, to) : xconnect_set(from, to)) {
 	case 0:
 		return 0;
@@ -329,7 +367,7 @@ static const struct ctl_command commands[] = {
 		"Forget addresses that were silent for so many minutes; 0: never", run_set_mac_age, NULL},
 	{"set bridge-domain learn-limit <bd-id:u32> <learn-limit:u32>", "Learn at most so many addresses",
 		run_set_learn_limit, NULL},
-	{"set interface l2 bridge <interface:interface> <bd-id:u32> [<shg:u32>]",
+	{"set interface l2 bridge <interface:interface> <bd-id:u32> [bvi|<shg:u32>]",
 		"Put an interface into a switch, which is made if it is missing", run_attach, NULL},
 	{"set interface l2 xconnect <interface:interface> <to:interface> [lossless]",
 		"Let every packet that comes in at one interface leave at another; once more for the way "

@@ -118,8 +118,9 @@ static json_t *members_json(const struct bridge_domain *d)
 	for (uint32_t i = 0; i < d->members->n; i++) {
 		const struct bridge_member *m = d->members->list[i];
 
-		json_array_append_new(members, json_pack("{s:s, s:i, s:i}", "interface", m->iface->name,
-						       "if-index", (int)m->iface->idx, "shg", (int)m->shg));
+		json_array_append_new(
+			members, json_pack("{s:s, s:i, s:i, s:b}", "interface", m->iface->name, "if-index",
+					 (int)m->iface->idx, "shg", (int)m->shg, "bvi", (int)m->bvi));
 	}
 	return members;
 }
@@ -133,6 +134,8 @@ static json_t *domain_json(const struct bridge_domain *d, bool detail)
 		settings & BRIDGE_FLOOD, "learned", (int)mac_table_count_learned(d->macs), "learn-limit",
 		(int)d->macs->learn_limit, "moves", (json_int_t)mac_table_count_moves(d->macs));
 
+	if (bridge_domain_bvi(d))
+		json_object_set_new(json, "bvi", json_string(bridge_domain_bvi(d)->name));
 	if (detail)
 		json_object_set_new(json, "members", members_json(d));
 	return json;
@@ -163,8 +166,8 @@ static void print_members(const json_t *members, FILE *out)
 
 	json_array_foreach (members, i, m) {
 		const struct cell cells[] = {string_cell(m, "interface"), number_cell(m, "if-index", ""),
-			text_cell("0"), number_cell(m, "shg", ""), text_cell("-"), text_cell("*"),
-			text_cell("none")};
+			text_cell("0"), number_cell(m, "shg", ""), bool_cell(m, "bvi", "*", "-"),
+			text_cell("*"), text_cell("none")};
 
 		if (i == 0) {
 			fputc('\n', out);
@@ -193,7 +196,8 @@ void bridge_print_domains(const json_t *result, FILE *out)
 			text_cell("0"), age_cell(d), bool_cell(d, "learn", "on", "off"),
 			bool_cell(d, "forward", "on", "off"), bool_cell(d, "uu-flood", "flood", "drop"),
 			bool_cell(d, "flood", "on", "off"), text_cell("off"), text_cell("off"),
-			number_cell(d, "learned", ""), number_cell(d, "learn-limit", ""), text_cell("N/A")};
+			number_cell(d, "learned", ""), number_cell(d, "learn-limit", ""),
+			string_cell(d, "bvi")};
 
 		static_assert(ARRAY_LEN(cells) == ARRAY_LEN(domain_columns), "a cell per column");
 		if (i == 0)
@@ -301,8 +305,8 @@ static json_t *mode_json(const struct iface *iface)
 			iface_is_lossless(iface) ? json_true() : NULL);
 	if (!m)
 		return json_pack("{s:s, s:s}", "interface", iface->name, "mode", "l3");
-	return json_pack("{s:s, s:s, s:i, s:i}", "interface", iface->name, "mode", "l2 bridge", "bd-id",
-		(int)m->domain->id, "shg", (int)m->shg);
+	return json_pack("{s:s, s:s, s:i, s:i, s:b}", "interface", iface->name, "mode", "l2 bridge", "bd-id",
+		(int)m->domain->id, "shg", (int)m->shg, "bvi", (int)m->bvi);
 }
 
 int bridge_show_mode(struct ctl_call *call)
@@ -328,7 +332,8 @@ void bridge_print_mode(const json_t *result, FILE *out)
 	json_array_foreach (result, i, m) {
 		fprintf(out, "%s %s", string_cell(m, "mode").text, string_cell(m, "interface").text);
 		if (json_object_get(m, "bd-id"))
-			fprintf(out, " bd_id %s shg %s", number_cell(m, "bd-id", "").text,
+			fprintf(out, " bd_id %s%s shg %s", number_cell(m, "bd-id", "").text,
+				json_is_true(json_object_get(m, "bvi")) ? " bvi" : "",
 				number_cell(m, "shg", "").text);
 		if (json_is_string(json_object_get(m, "to")))
 			fprintf(out, " %s", string_cell(m, "to").text);

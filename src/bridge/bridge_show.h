@@ -3,7 +3,7 @@
  * bridge_show - the commands that tell what bridges do: a handler makes JSON, a printer makes VPP's columns
  * of it.
  *
- * VPP's columns for what we have not (sequence numbers, ARP termination, BVI) are printed with its idle
+ * VPP's columns for what we have not (sequence numbers, ARP termination) are printed with its idle
  * values and are not in the JSON.
  */
 #ifndef GINNEL_BRIDGE_BRIDGE_SHOW_H

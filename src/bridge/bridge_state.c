@@ -111,8 +111,8 @@ static json_t *members_save(const struct bridge_domain *d)
 	for (uint32_t i = 0; i < d->members->n; i++) {
 		const struct bridge_member *m = d->members->list[i];
 
-		json_array_append_new(
-			members, json_pack("{s:s, s:i}", "interface", m->iface->name, "shg", (int)m->shg));
+		json_array_append_new(members, json_pack("{s:s, s:i, s:b}", "interface", m->iface->name,
+						       "shg", (int)m->shg, "bvi", (int)m->bvi));
 	}
 	return members;
 }
@@ -127,7 +127,9 @@ static int members_restore(struct bridge_domain *d, const json_t *members)
 		struct iface *iface = iface_by_name(d->bridges->ifaces, parcel_str(m, "interface", ""));
 
 		if (iface && !err)
-			err = bridge_attach(d, iface, (uint8_t)parcel_u64(m, "shg", 0));
+			err = parcel_bool(m, "bvi", false)
+				      ? bridge_attach_bvi(d, iface)
+				      : bridge_attach(d, iface, (uint8_t)parcel_u64(m, "shg", 0));
 	}
 	return err;
 }

@@ -27,7 +27,7 @@ static enum drop sender_check(const struct ip_iface *l3, const struct pkt *pkt, 
 /* Somewhere else than where the question came from there is a route. */
 static bool proxied(const struct ip *ip, const struct ip_iface *l3, uint32_t target)
 {
-	const struct hop *hop = &ip->hops.list[fib4_lookup(&l3->table->fib4, target)];
+	const struct hop *hop = &ip->hops.list[ip4_hop(l3->table, target)];
 
 	return l3->proxy_arp &&
 	       (hop->kind == HOP_GROUP ||

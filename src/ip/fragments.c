@@ -3,6 +3,7 @@
 
 #include "ip/lock.h"
 #include "base/units.h"
+#include "os/pages.h"
 #include "wire/ethernet.h"
 #include "wire/ip.h"
 
@@ -49,11 +50,11 @@ struct piece {
 struct ip_fragments *fragments_create(void)
 {
 	struct ip_fragments *f = calloc(1, sizeof(*f));
-	uint8_t *data = calloc(FRAGMENTS_MAX, DATA_MAX);
+	uint8_t *data = pages_alloc(FRAGMENTS_MAX, DATA_MAX);
 
 	if (!f || !data) {
 		free(f);
-		free(data);
+		pages_free(data, FRAGMENTS_MAX, DATA_MAX);
 		return NULL;
 	}
 	f->data = data;
@@ -65,7 +66,7 @@ struct ip_fragments *fragments_create(void)
 void fragments_destroy(struct ip_fragments *f)
 {
 	if (f)
-		free(f->data);
+		pages_free(f->data, FRAGMENTS_MAX, DATA_MAX);
 	free(f);
 }
 

@@ -2,6 +2,7 @@
 #include "ip/hop.h"
 
 #include "base/check.h"
+#include "os/pages.h"
 #include "os/rcu.h"
 
 #include <errno.h>
@@ -13,8 +14,8 @@
 int hops_init(struct hops *h)
 {
 	*h = (struct hops){.n = HOP_KINDS_FIXED};
-	h->list = calloc(HOPS_MAX, sizeof(*h->list));
-	h->spare = calloc(HOPS_MAX, sizeof(*h->spare));
+	h->list = pages_alloc(HOPS_MAX, sizeof(*h->list));
+	h->spare = pages_alloc(HOPS_MAX, sizeof(*h->spare));
 	if (!h->list || !h->spare) {
 		hops_fini(h);
 		return -ENOMEM;
@@ -28,8 +29,8 @@ void hops_fini(struct hops *h)
 {
 	for (uint32_t i = HOP_KINDS_FIXED; h->list && i < h->n; i++)
 		free((void *)(uintptr_t)h->list[i].buckets);
-	free(h->list);
-	free(h->spare);
+	pages_free(h->list, HOPS_MAX, sizeof(*h->list));
+	pages_free(h->spare, HOPS_MAX, sizeof(*h->spare));
 	*h = (struct hops){0};
 }
 

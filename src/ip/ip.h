@@ -108,8 +108,10 @@ int ip_neigh_set(
 /* 0 or -ENOENT. */
 int ip_neigh_del(struct ip *ip, struct iface *iface, const struct ip_addr *addr);
 
+/* Some interface has an address. */
+bool ip_any(const struct ip *ip);
 /* For a successor process; interfaces are in place. 0 or -errno. */
-json_t *ip_save(const struct ip *ip);
+json_t *ip_save(struct ip *ip);
 int ip_restore(struct ip *ip, const json_t *state);
 
 /* The stages; subject: struct ip. */

@@ -81,7 +81,7 @@ static inline enum drop header_check(const struct pkt *pkt)
 static const struct hop *hop_of(
 	const struct ip *ip, const struct ip_iface *l3, const uint8_t *p, uint32_t len)
 {
-	const struct hop *hop = &ip->hops.list[fib4_lookup(&l3->table->fib4, ip4_dst(p))];
+	const struct hop *hop = &ip->hops.list[ip4_hop(l3->table, ip4_dst(p))];
 
 	if (unlikely(hop->kind == HOP_GROUP))
 		hop = &ip->hops.list[hop->buckets[flow_hash_ip4(p, len, ip->seed) % HOP_BUCKETS]];

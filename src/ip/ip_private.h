@@ -97,11 +97,27 @@ static inline struct lpm *ip_table_fib(struct ip_table *t, bool ip6)
 	return ip6 ? &t->fib6 : &t->fib4;
 }
 
+/*
+ * The hop of an address. 0/8, 127/8, groups and what is behind them are no routes, which would take megabytes of the
+ * tree's root.
+ */
+static inline uint32_t ip4_hop(const struct ip_table *t, uint32_t dst)
+{
+	if (unlikely(dst - 0x01000000u >= 0xe0000000u - 0x01000000u || dst >> 24 == 127)) {
+		if (dst == UINT32_MAX)
+			return HOP_BROADCAST;
+		return dst >> 28 == 14 ? HOP_MULTICAST : HOP_MARTIAN;
+	}
+	return fib4_lookup(&t->fib4, dst);
+}
+
 /* Removes the routes that lead out by an interface. */
 void ip_routes_forget(struct ip *ip, struct ip_table *t, const struct iface *iface);
 /* A route of the house: over what is there. 0 or -errno. */
 int ip_route_set_hop(struct ip *ip, struct ip_table *t, const struct ip_prefix *prefix, uint32_t hop);
 void ip_route_del_hop(struct ip *ip, struct ip_table *t, const struct ip_prefix *prefix);
+/* It comes with an interface's address, or is fixed: nobody adds or deletes it. */
+bool ip_is_house_route(const struct ip *ip, const struct ip_prefix *prefix, uint32_t hop);
 /* The one who listens, or NULL. */
 const struct ip_service *ip_service_find(const struct ip *ip, uint16_t port);
 

@@ -25,7 +25,7 @@ static bool is_to_group(const struct ip_iface *l3, const struct pkt *pkt, bool i
 		return true;
 	if (ip6)
 		return ip6_dst(p)[0] == 0xff;
-	return l3 && fib4_lookup(&l3->table->fib4, ip4_dst(p)) != HOP_LOCAL;
+	return l3 && ip4_hop(l3->table, ip4_dst(p)) != HOP_LOCAL;
 }
 
 /* A header's place and protocol. False: it is not in the head, or makes no sense. */

@@ -2,6 +2,7 @@
 #include "ip/lpm.h"
 
 #include "ip/lpm_rules.h"
+#include "os/pages.h"
 #include "os/rcu.h"
 
 #include <errno.h>
@@ -16,9 +17,9 @@ int lpm_init(struct lpm *lpm, const struct lpm_config *config)
 {
 	*lpm = (struct lpm){
 		.root_bits = config->root_bits, .addr_len = config->addr_len, .max_nodes = config->max_nodes};
-	lpm->root = calloc((size_t)1 << config->root_bits, sizeof(*lpm->root));
-	lpm->nodes = calloc(config->max_nodes, sizeof(*lpm->nodes));
-	lpm->spare = calloc(config->max_nodes, sizeof(*lpm->spare));
+	lpm->root = pages_alloc((size_t)1 << config->root_bits, sizeof(*lpm->root));
+	lpm->nodes = pages_alloc(config->max_nodes, sizeof(*lpm->nodes));
+	lpm->spare = pages_alloc(config->max_nodes, sizeof(*lpm->spare));
 	lpm->n_nodes = 1;
 	if (lpm->root && lpm->nodes && lpm->spare)
 		return 0;
@@ -28,9 +29,9 @@ int lpm_init(struct lpm *lpm, const struct lpm_config *config)
 
 void lpm_fini(struct lpm *lpm)
 {
-	free(lpm->root);
-	free(lpm->nodes);
-	free(lpm->spare);
+	pages_free(lpm->root, (size_t)1 << lpm->root_bits, sizeof(*lpm->root));
+	pages_free(lpm->nodes, lpm->max_nodes, sizeof(*lpm->nodes));
+	pages_free(lpm->spare, lpm->max_nodes, sizeof(*lpm->spare));
 	free(lpm->rules.values);
 	free(lpm->rules.keys);
 	*lpm = (struct lpm){0};

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ip/ip_private.h"
+#include "os/pages.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -7,10 +8,10 @@
 int neighs_init(struct neighs *ns, uint64_t seed)
 {
 	*ns = (struct neighs){.n = 1, .seed = seed, .free_packet = 1};
-	ns->list = aligned_alloc(CACHE_LINE, IP_NEIGHS_MAX * sizeof(*ns->list));
-	ns->spare = calloc(IP_NEIGHS_MAX, sizeof(*ns->spare));
+	ns->list = pages_alloc(IP_NEIGHS_MAX, sizeof(*ns->list));
+	ns->spare = pages_alloc(IP_NEIGHS_MAX, sizeof(*ns->spare));
 	ns->packets = calloc(NEIGH_WAIT_ALL, sizeof(*ns->packets));
-	ns->packet_bytes = calloc(NEIGH_WAIT_ALL, PKT_LEN_MAX);
+	ns->packet_bytes = pages_alloc(NEIGH_WAIT_ALL, PKT_LEN_MAX);
 	if (!ns->list || !ns->spare || !ns->packets || !ns->packet_bytes) {
 		neighs_fini(ns);
 		return -ENOMEM;
@@ -24,10 +25,10 @@ int neighs_init(struct neighs *ns, uint64_t seed)
 
 void neighs_fini(struct neighs *ns)
 {
-	free(ns->list);
-	free(ns->spare);
+	pages_free(ns->list, IP_NEIGHS_MAX, sizeof(*ns->list));
+	pages_free(ns->spare, IP_NEIGHS_MAX, sizeof(*ns->spare));
 	free(ns->packets);
-	free(ns->packet_bytes);
+	pages_free(ns->packet_bytes, NEIGH_WAIT_ALL, PKT_LEN_MAX);
 	*ns = (struct neighs){0};
 }
 

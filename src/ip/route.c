@@ -15,18 +15,13 @@ struct ip_table *ip_table_find(const struct ip *ip, uint32_t id)
 	return NULL;
 }
 
-/* What every table knows: addresses that are no station's. */
+/* What every table knows: addresses that are no station's. Those of IPv4 are no routes: ip4_hop() knows them. */
 static int fixed_routes(struct ip *ip, struct ip_table *t)
 {
 	static const struct {
 		const char *prefix;
 		enum hop_kind hop;
 	} fixed[] = {
-		{"0.0.0.0/8", HOP_MARTIAN},
-		{"127.0.0.0/8", HOP_MARTIAN},
-		{"224.0.0.0/4", HOP_MULTICAST},
-		{"240.0.0.0/4", HOP_MARTIAN},
-		{"255.255.255.255/32", HOP_BROADCAST},
 		{"::/128", HOP_MARTIAN},
 		{"::1/128", HOP_MARTIAN},
 		{"fe80::/10", HOP_LINK},
@@ -249,7 +244,7 @@ static int set_ways(struct ip *ip, struct ip_table *t, const struct ip_prefix *p
 	return err;
 }
 
-static bool is_house_route(const struct ip *ip, const struct ip_prefix *prefix, uint32_t hop)
+bool ip_is_house_route(const struct ip *ip, const struct ip_prefix *prefix, uint32_t hop)
 {
 	const struct ip_iface *l3;
 	enum hop_kind kind = (enum hop_kind)ip->hops.list[hop].kind;
@@ -278,7 +273,7 @@ int ip_route_add(struct ip *ip, uint32_t table, const struct ip_prefix *prefix, 
 	if (!t)
 		return -ENOENT;
 	old = lpm_get(ip_table_fib(t, prefix->addr.ip6), prefix->addr.bytes, prefix->len);
-	if (is_house_route(ip, prefix, old))
+	if (ip_is_house_route(ip, prefix, old))
 		return -EEXIST;
 	if (path->drop)
 		return ip_route_set_hop(ip, t, prefix, HOP_BLACKHOLE);
@@ -326,7 +321,7 @@ int ip_route_del(struct ip *ip, uint32_t table, const struct ip_prefix *prefix, 
 	old = lpm_get(ip_table_fib(t, prefix->addr.ip6), prefix->addr.bytes, prefix->len);
 	if (!old)
 		return -ENOENT;
-	if (is_house_route(ip, prefix, old))
+	if (ip_is_house_route(ip, prefix, old))
 		return -EBUSY;
 	if (!path || (path->drop && old == HOP_BLACKHOLE)) {
 		ip_route_del_hop(ip, t, prefix);

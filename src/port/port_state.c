@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "port/dgram_port.h"
 #include "port/host_port.h"
+#include "port/loopback_port.h"
 #include "port/stream_port.h"
 #include "port/tap_port.h"
 #include "port/vhost_port.h"
@@ -19,6 +20,7 @@ static const struct {
 } kinds[] = {
 	{"dgram", dgram_port_restore},
 	{"host-interface", host_port_restore},
+	{LOOPBACK_KIND, loopback_restore},
 	{"passt", stream_port_restore},
 	{"stream", stream_port_restore},
 	{"tap", tap_port_restore},

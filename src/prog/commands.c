@@ -4,6 +4,7 @@
 #include "port/dgram_port.h"
 #include "port/host_port.h"
 #include "port/interface_types.h"
+#include "port/loopback_port.h"
 #include "port/stream_port.h"
 #include "port/tap_port.h"
 #include "port/vhost_port.h"
@@ -30,6 +31,7 @@ void commands_add(struct ctl *ctl, struct rooms *rooms, struct handover *handove
 	ctl_add_table(ctl, &vhost_commands, rooms->ports);
 	ctl_add_table(ctl, &vhost_show_commands, rooms->ports);
 	ctl_add_table(ctl, &virtio_user_commands, rooms->ports);
+	ctl_add_table(ctl, &loopback_commands, rooms->ports);
 	ctl_add_table(ctl, &bridge_commands, rooms->bridges);
 	ctl_add_table(ctl, &ip_commands, rooms->ip);
 	ctl_add_table(ctl, &worker_commands, rooms->workers);

@@ -21,7 +21,9 @@ static uint64_t packets_lost(const struct rooms *rooms)
 
 int state_version(const struct rooms *rooms)
 {
-	return xconnects_any(rooms->ifaces) ? STATE_VERSION : 1;
+	if (ip_any(rooms->ip))
+		return STATE_VERSION;
+	return xconnects_any(rooms->ifaces) ? 2 : 1;
 }
 
 /* Domains and cross-connects first: they only speak of interfaces, and all the while packets flow. */
@@ -29,15 +31,16 @@ int state_save(const struct rooms *rooms, const struct ctl_server *server, struc
 {
 	json_t *domains = bridges_save(rooms->bridges), *xconnects = xconnects_save(rooms->ifaces);
 	json_t *config = config_save(rooms->config);
+	json_t *router = ip_save(rooms->ip);
 	uint64_t stopped_ns = clock_now_ns();
 
 	workers_pause(rooms->workers);
 	watch_sync(rooms->watch);
-	parcel->json = json_pack("{s:i, s:s, s:i, s:I, s:I, s:o, s:o, s:o, s:o, s:o}", "version",
+	parcel->json = json_pack("{s:i, s:s, s:i, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "version",
 		state_version(rooms), "program", GINNEL_VERSION, "pid", (int)getpid(), "stopped-ns",
 		(json_int_t)stopped_ns, "lost", (json_int_t)packets_lost(rooms), "ports",
-		ports_save(rooms->ports, parcel), "domains", domains, "cross-connects", xconnects, "config",
-		config, "control", ctl_server_save(server, parcel));
+		ports_save(rooms->ports, parcel), "domains", domains, "cross-connects", xconnects, "router",
+		router, "config", config, "control", ctl_server_save(server, parcel));
 	if (parcel->json)
 		return 0;
 	state_resume(rooms);
@@ -67,6 +70,8 @@ int state_restore(const struct rooms *rooms, struct parcel *parcel, struct state
 		err = bridges_restore(rooms->bridges, json_object_get(o, "domains"));
 	if (err == 0)
 		err = xconnects_restore(rooms->ifaces, json_object_get(o, "cross-connects"));
+	if (err == 0)
+		err = ip_restore(rooms->ip, json_object_get(o, "router"));
 	config_restore(rooms->config, json_object_get(o, "config"));
 	report->from_pid = (int)parcel_u64(o, "pid", 0);
 	return err;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * state - everything a successor process needs, in one parcel: ports, bridge domains, cross-connects, the control
- * socket. Each room saves and restores its own; here is the order.
+ * state - everything a successor process needs, in one parcel: ports, bridge domains, cross-connects, the
+ * router, the control socket. Each room saves and restores its own; here is the order.
  *
  * STATE_VERSION grows when an older program could not go on with what a newer one leaves: keys that it does not know it
- * ignores, and what it misses reads as a default. State is of the least version that can go on with it: 2 with
- * cross-connects, whose packets a program of version 1 would drop, 1 without.
+ * ignores, and what it misses reads as a default. State is of the least version that can go on with it: 3 with
+ * addresses of the router, 2 with cross-connects, whose packets programs of lower versions would drop, 1 without.
  */
 #ifndef GINNEL_PROG_STATE_H
 #define GINNEL_PROG_STATE_H
@@ -14,7 +14,7 @@
 #include "os/parcel.h"
 #include "prog/commands.h"
 
-#define STATE_VERSION 2
+#define STATE_VERSION 3
 
 /* What a take-over was like, for the log and for `show handover`. */
 struct state_report {

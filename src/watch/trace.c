@@ -42,7 +42,7 @@ static struct trace_packet *record_of(
 {
 	uint32_t place = watch_place(turn, pkt);
 
-	return place < TURN_PKTS && t->record[place] ? &t->packets[t->record[place] - 1] : NULL;
+	return place < TURN_PKTS_ALL && t->record[place] ? &t->packets[t->record[place] - 1] : NULL;
 }
 
 /* NULL: no room. */
@@ -81,7 +81,7 @@ static void choose(struct trace_lane *t, const struct turn *turn, const struct p
 {
 	uint32_t place = watch_place(turn, pkt);
 
-	if (*left == 0 || place == TURN_PKTS || t->record[place] ||
+	if (*left == 0 || place == TURN_PKTS_ALL || t->record[place] ||
 		!filter_matches(&t->settings.filter, pkt->rx->idx, pkt))
 		return;
 	if (t->n == t->max) {

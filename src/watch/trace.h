@@ -70,7 +70,7 @@ struct trace_lane {
 	uint32_t n_refused; /* chosen, and no room */
 	bool in_turn;
 	/* Which record is whose in this turn: its number and one, 0: none. */
-	uint16_t record[TURN_PKTS];
+	uint16_t record[TURN_PKTS_ALL];
 };
 
 /* Makes room for max packets. 0 or -ENOMEM. */

@@ -153,7 +153,7 @@ int workers_create(struct workers **out, const struct workers_config *config)
 	for (; ws->n < config->n && err == 0; ws->n += err == 0)
 		err = worker_init(ws, &ws->workers[ws->n], ws->n, config);
 	if (err == 0)
-		err = turn_runner_init(&ws->trial, config->n, config->bridges);
+		err = turn_runner_init(&ws->trial, config->n, &(struct turn_rooms){config->bridges, config->ip});
 	if (err) {
 		workers_destroy(ws);
 		return err;
