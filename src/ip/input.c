@@ -25,18 +25,54 @@ static inline enum stage l3_next(const struct ip_iface *l3, struct pkt *pkt)
 	}
 }
 
+/* How many packets from the first on are for the interface's own address and of one type, which most are. */
+static uint32_t alike(const struct ip_iface *l3, struct pkt *const *pkts, uint32_t n, uint16_t type)
+{
+	const uint64_t dst_mask = htobe64(0xffffffffffff0000ull), dst = htobe64(l3->mac << 16);
+	uint32_t i;
+
+	for (i = 0; i < n; i++) {
+		uint64_t word;
+		uint16_t its;
+
+		memcpy(&word, pkts[i]->data, sizeof(word));
+		memcpy(&its, pkts[i]->data + ETHERNET_TYPE_AT, sizeof(its));
+		if (unlikely((word & dst_mask) != dst || its != type))
+			break;
+	}
+	return i;
+}
+
+static void input_run(struct turn *turn, const struct ip_iface *l3, struct pkt *const *pkts, uint32_t n)
+{
+	while (n > 0) {
+		uint32_t done = alike(l3, pkts, n, htobe16(IP4_ETHERNET_TYPE));
+		enum stage stage = STAGE_IP4_INPUT;
+
+		if (done == 0) {
+			done = alike(l3, pkts, n, htobe16(IP6_ETHERNET_TYPE));
+			stage = STAGE_IP6_INPUT;
+		}
+		if (done > 0)
+			turn_push_n(turn, pkts, done, stage);
+		else
+			turn_push(turn, pkts[0], l3_next(l3, pkts[0]));
+		done = max_u32(done, 1);
+		pkts += done;
+		n -= done;
+	}
+}
+
 void l3_input(void *subject, struct turn *turn, const struct vec *vec)
 {
 	for (uint32_t at = 0, n; at < vec->n; at += n) {
 		const struct ip_iface *l3 = ip_iface_of(vec->pkts[at]->rx);
 
 		n = vec_run(vec, at);
-		if (unlikely(!l3)) { /* control takes its last address right now */
+		if (likely(l3))
+			input_run(turn, l3, &vec->pkts[at], n);
+		else /* control takes its last address right now */
 			turn_drop_n(turn, &vec->pkts[at], n, DROP_NO_ROAD);
-			continue;
-		}
-		for (uint32_t i = at; i < at + n; i++)
-			turn_push(turn, vec->pkts[i], l3_next(l3, vec->pkts[i]));
 	}
 }
 

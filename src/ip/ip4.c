@@ -117,47 +117,82 @@ static enum stage next_slow(const struct hop *hop, struct pkt *pkt)
 /* Segments of one that stands for several are cut to size on the way out (port/frame.h). */
 static enum stage next_large(struct pkt *pkt, uint8_t *p, uint32_t mtu)
 {
-	if (pkt->offload.gso == PKT_GSO_NONE) {
-		if (ip4_dont_fragment(p))
-			return icmp_tell(
-				pkt, DROP_IP_MTU, ICMP4_UNREACHABLE, ICMP4_FRAGMENTATION, (uint16_t)mtu);
-		ip4_ttl_take(p);
-		return STAGE_IP_FRAGMENT;
-	}
+	bool large = ip4_total_len(p) > mtu && pkt->offload.gso == PKT_GSO_NONE;
+
+	if (large && ip4_dont_fragment(p))
+		return icmp_tell(pkt, DROP_IP_MTU, ICMP4_UNREACHABLE, ICMP4_FRAGMENTATION, (uint16_t)mtu);
 	ip4_ttl_take(p);
-	return STAGE_NEIGH_OUTPUT;
+	return large ? STAGE_IP_FRAGMENT : STAGE_NEIGH_OUTPUT;
 }
 
-static inline enum stage ip4_next(struct ip *ip, const struct ip_iface *l3, struct pkt *pkt)
+/* One that is cut, if it must be, after that stage. */
+static enum stage next_pre_output(struct pkt *pkt, uint8_t *p, uint32_t mtu)
+{
+	enum stage next = next_large(pkt, p, mtu);
+
+	return next == STAGE_ICMP_ERROR ? next : STAGE_IP4_PRE_OUTPUT;
+}
+
+/* The way of a destination: packets of a burst that follow each other with the same one are decided once. */
+struct way {
+	uint64_t dst; /* in the order of the wire; more than 32 bits: none yet */
+	uint32_t neigh;
+	uint32_t len_max; /* of a packet that just goes on; 0: all are looked at closer */
+	uint32_t mtu;
+};
+
+#define NO_WAY ((struct way){.dst = UINT64_MAX})
+
+/* False: *next says where the packet goes, which is not to a neighbour. */
+static bool way_find(struct ip *ip, const struct ip_iface *l3, struct pkt *pkt, struct way *way, enum stage *next)
+{
+	const uint8_t *p = pkt_l3(pkt);
+	const struct hop *hop = &ip->hops.list[ip4_hop(l3->table, ip4_dst(p))];
+	bool group = unlikely(hop->kind == HOP_GROUP);
+	const struct neigh *n;
+	uint32_t dst;
+
+	if (group)
+		hop = hop_of(ip, l3, p, pkt->head_len - ETHERNET_HEADER_LEN);
+	if (likely(hop->kind == HOP_VIA)) {
+		way->neigh = hop->neigh;
+	} else if (hop->kind == HOP_CONNECTED) {
+		way->neigh = neigh_of(ip, hop, p);
+	} else {
+		*next = next_slow(hop, pkt);
+		return false;
+	}
+	if (unlikely(way->neigh == 0)) {
+		*next = dropped(pkt, DROP_NEIGH_FULL);
+		return false;
+	}
+	n = &ip->neighs.list[way->neigh];
+	memcpy(&dst, p + 16, sizeof(dst));
+	way->dst = group ? UINT64_MAX : dst; /* another flow may go another way */
+	way->mtu = iface_mtu(n->iface);
+	way->len_max = __atomic_load_n(&n->features, __ATOMIC_RELAXED) & IP_FEATURE_PRE_OUTPUT ? 0 : way->mtu;
+	return true;
+}
+
+static inline enum stage ip4_next(struct ip *ip, const struct ip_iface *l3, struct pkt *pkt, struct way *way)
 {
 	uint8_t *p = pkt_l3(pkt);
-	const struct hop *hop = hop_of(ip, l3, p, pkt->head_len - ETHERNET_HEADER_LEN);
-	const struct neigh *n;
-	uint32_t mtu;
+	enum stage next;
+	uint32_t dst;
 
-	if (likely(hop->kind == HOP_VIA))
-		pkt->neigh = hop->neigh;
-	else if (hop->kind == HOP_CONNECTED)
-		pkt->neigh = neigh_of(ip, hop, p);
-	else
-		return next_slow(hop, pkt);
-	if (unlikely(pkt->neigh == 0))
-		return dropped(pkt, DROP_NEIGH_FULL);
-	if (unlikely(pkt->data[0] & 1 ||
-		     ip4_src(p) == 0)) /* to all on the link, or from nobody: not to be forwarded */
+	memcpy(&dst, p + 16, sizeof(dst));
+	if (dst != way->dst) {
+		way->dst = UINT64_MAX;
+		if (unlikely(!way_find(ip, l3, pkt, way, &next)))
+			return next;
+	}
+	pkt->neigh = way->neigh;
+	if (unlikely(pkt->data[0] & 1 || ip4_src(p) == 0)) /* to all on the link, or from nobody: not to be forwarded */
 		return dropped(pkt, DROP_IP_MARTIAN);
 	if (unlikely(ip4_ttl(p) <= 1))
 		return icmp_tell(pkt, DROP_IP_TTL, ICMP4_TIME_EXCEEDED, ICMP4_TTL, 0);
-	n = &ip->neighs.list[pkt->neigh];
-	mtu = iface_mtu(n->iface);
-	if (unlikely(__atomic_load_n(&n->features, __ATOMIC_RELAXED) & IP_FEATURE_PRE_OUTPUT)) {
-		if (ip4_total_len(p) > mtu && pkt->offload.gso == PKT_GSO_NONE && ip4_dont_fragment(p))
-			return next_large(pkt, p, mtu);
-		ip4_ttl_take(p);
-		return STAGE_IP4_PRE_OUTPUT;
-	}
-	if (unlikely(ip4_total_len(p) > mtu))
-		return next_large(pkt, p, mtu);
+	if (unlikely(ip4_total_len(p) > way->len_max))
+		return way->len_max ? next_large(pkt, p, way->mtu) : next_pre_output(pkt, p, way->mtu);
 	ip4_ttl_take(p);
 	return STAGE_NEIGH_OUTPUT;
 }
@@ -177,14 +212,16 @@ enum drop ip4_way(struct ip *ip, const struct ip_iface *l3, const uint8_t *p, ui
 
 /* --- the stages --- */
 
-PREFETCH_FN fetch_route(const struct ip_iface *l3, const struct pkt *pkt)
+PREFETCH_FN fetch_route(const uint32_t *root, const struct pkt *pkt)
 {
-	prefetch_read(&l3->table->fib4.root[ip4_dst(pkt_l3(pkt)) >> 8], 1);
+	prefetch_read(&root[ip4_dst(pkt_l3(pkt)) >> 8], 1);
 }
 
 static inline void run(struct ip *ip, struct turn *turn, struct pkt *const *pkts, uint32_t n, bool check)
 {
 	const struct ip_iface *l3 = ip_iface_of(pkts[0]->rx);
+	struct way way = NO_WAY;
+	const uint32_t *root;
 	bool pre_lookup;
 
 	if (unlikely(!l3)) {
@@ -192,19 +229,20 @@ static inline void run(struct ip *ip, struct turn *turn, struct pkt *const *pkts
 		return;
 	}
 	pre_lookup = check && __atomic_load_n(&l3->features, __ATOMIC_RELAXED) & IP_FEATURE_PRE_LOOKUP;
+	root = l3->table->fib4.root;
 	for (uint32_t i = 0; i < min_u32(n, LOOKUP_AHEAD); i++)
-		fetch_route(l3, pkts[i]);
+		fetch_route(root, pkts[i]);
 	for (uint32_t i = 0; i < n; i++) {
 		enum drop drop = check ? header_check(pkts[i]) : DROP_NONE;
 
 		if (i + LOOKUP_AHEAD < n)
-			fetch_route(l3, pkts[i + LOOKUP_AHEAD]);
+			fetch_route(root, pkts[i + LOOKUP_AHEAD]);
 		if (unlikely(drop != DROP_NONE))
 			turn_drop(turn, pkts[i], drop);
 		else if (unlikely(pre_lookup))
 			turn_push(turn, pkts[i], STAGE_IP4_PRE_LOOKUP);
 		else
-			turn_push(turn, pkts[i], ip4_next(ip, l3, pkts[i]));
+			turn_push(turn, pkts[i], ip4_next(ip, l3, pkts[i], &way));
 	}
 }
 

@@ -84,34 +84,75 @@ static enum stage next_slow(const struct ip_iface *l3, const struct hop *hop, st
 }
 
 /* Of one link, or of nobody: such a source is not forwarded. */
-static bool source_is_local(const uint8_t *src)
+static inline bool source_is_local(const uint8_t *src)
 {
 	static const uint8_t none[IP6_LEN];
 
+	if (likely(src[0] != 0 && src[0] != 0xfe))
+		return false;
 	return (src[0] == 0xfe && (src[1] & 0xc0) == 0x80) || memcmp(src, none, sizeof(none)) == 0;
 }
 
-static inline enum stage ip6_next(struct ip *ip, const struct ip_iface *l3, struct pkt *pkt)
+/* As in ip4.c. */
+struct way {
+	uint64_t dst[2];
+	uint32_t neigh; /* 0: none yet */
+	uint32_t mtu;
+};
+
+static bool way_find(struct ip *ip, const struct ip_iface *l3, struct pkt *pkt, struct way *way, enum stage *next)
+{
+	const uint8_t *p = pkt_l3(pkt);
+	const struct hop *hop = &ip->hops.list[fib6_lookup(&l3->table->fib6, ip6_dst(p))];
+	bool group = unlikely(hop->kind == HOP_GROUP);
+
+	if (group)
+		hop = hop_of(ip, l3, p, pkt->head_len - ETHERNET_HEADER_LEN);
+	if (likely(hop->kind == HOP_VIA)) {
+		pkt->neigh = hop->neigh;
+	} else if (hop->kind == HOP_CONNECTED) {
+		pkt->neigh = neigh_of(ip, hop, p);
+	} else {
+		*next = next_slow(l3, hop, pkt);
+		return false;
+	}
+	if (unlikely(pkt->neigh == 0)) {
+		*next = dropped(pkt, DROP_NEIGH_FULL);
+		return false;
+	}
+	memcpy(way->dst, ip6_dst(p), sizeof(way->dst));
+	way->neigh = group ? 0 : pkt->neigh; /* another flow may go another way */
+	way->mtu = iface_mtu(ip->neighs.list[pkt->neigh].iface);
+	return true;
+}
+
+static inline bool way_is_for(const struct way *way, const uint8_t *p)
+{
+	uint64_t dst[2];
+
+	memcpy(dst, ip6_dst(p), sizeof(dst));
+	return dst[0] == way->dst[0] && dst[1] == way->dst[1] && way->neigh != 0;
+}
+
+static inline enum stage ip6_next(struct ip *ip, const struct ip_iface *l3, struct pkt *pkt, struct way *way)
 {
 	uint8_t *p = pkt_l3(pkt);
-	const struct hop *hop = hop_of(ip, l3, p, pkt->head_len - ETHERNET_HEADER_LEN);
-	uint32_t mtu;
+	enum stage next;
 
-	if (likely(hop->kind == HOP_VIA))
-		pkt->neigh = hop->neigh;
-	else if (hop->kind == HOP_CONNECTED)
-		pkt->neigh = neigh_of(ip, hop, p);
-	else
-		return next_slow(l3, hop, pkt);
-	if (unlikely(pkt->neigh == 0))
-		return dropped(pkt, DROP_NEIGH_FULL);
+	if (way_is_for(way, p)) {
+		pkt->neigh = way->neigh;
+	} else {
+		way->neigh = 0;
+		if (unlikely(!way_find(ip, l3, pkt, way, &next)))
+			return next;
+	}
 	if (unlikely(pkt->data[0] & 1 || source_is_local(ip6_src(p))))
 		return dropped(pkt, DROP_IP_MARTIAN);
 	if (unlikely(ip6_hop_limit(p) <= 1))
 		return icmp_tell(pkt, DROP_IP_TTL, ICMP6_TIME_EXCEEDED, ICMP6_HOPS, 0);
-	mtu = iface_mtu(ip->neighs.list[pkt->neigh].iface);
-	if (unlikely(IP6_HEADER_LEN + (uint32_t)ip6_payload_len(p) > mtu && pkt->offload.gso == PKT_GSO_NONE))
-		return icmp_tell(pkt, DROP_IP_MTU, ICMP6_TOO_BIG, 0, (uint16_t)mtu);
+	if (unlikely(IP6_HEADER_LEN + (uint32_t)ip6_payload_len(p) > way->mtu &&
+		     pkt->offload.gso == PKT_GSO_NONE))
+		return icmp_tell(pkt, DROP_IP_MTU, ICMP6_TOO_BIG, 0, (uint16_t)way->mtu);
 	p[7]--;
 	return STAGE_NEIGH_OUTPUT;
 }
@@ -133,30 +174,33 @@ enum drop ip6_way(struct ip *ip, const struct ip_iface *l3, const uint8_t *p, ui
 	return *neigh ? DROP_NONE : DROP_NEIGH_FULL;
 }
 
-PREFETCH_FN fetch_route(const struct ip_iface *l3, const struct pkt *pkt)
+PREFETCH_FN fetch_route(const uint32_t *root, const struct pkt *pkt)
 {
-	prefetch_read(&l3->table->fib6.root[be16_get(ip6_dst(pkt_l3(pkt)))], 1);
+	prefetch_read(&root[be16_get(ip6_dst(pkt_l3(pkt)))], 1);
 }
 
 static inline void run(struct ip *ip, struct turn *turn, struct pkt *const *pkts, uint32_t n)
 {
 	const struct ip_iface *l3 = ip_iface_of(pkts[0]->rx);
+	struct way way = {.neigh = 0};
+	const uint32_t *root;
 
 	if (unlikely(!l3)) {
 		turn_drop_n(turn, pkts, n, DROP_NO_ROAD);
 		return;
 	}
+	root = l3->table->fib6.root;
 	for (uint32_t i = 0; i < min_u32(n, LOOKUP_AHEAD); i++)
-		fetch_route(l3, pkts[i]);
+		fetch_route(root, pkts[i]);
 	for (uint32_t i = 0; i < n; i++) {
 		enum drop drop = header_check(pkts[i]);
 
 		if (i + LOOKUP_AHEAD < n)
-			fetch_route(l3, pkts[i + LOOKUP_AHEAD]);
+			fetch_route(root, pkts[i + LOOKUP_AHEAD]);
 		if (unlikely(drop != DROP_NONE))
 			turn_drop(turn, pkts[i], drop);
 		else
-			turn_push(turn, pkts[i], ip6_next(ip, l3, pkts[i]));
+			turn_push(turn, pkts[i], ip6_next(ip, l3, pkts[i], &way));
 	}
 }
 

@@ -101,17 +101,16 @@ static inline uint32_t ip4_dst(const uint8_t *p)
 	return be32_get(p + 16);
 }
 
-/* The checksum of a header without options is right. */
+/* The checksum of a header without options is right: the sum of its words is 0 or -0, which is a multiple of 0xffff. */
 static inline bool ip4_csum_ok_plain(const uint8_t *p)
 {
-	uint64_t a, b, sum;
+	uint64_t a, b;
 	uint32_t c;
 
 	memcpy(&a, p, sizeof(a));
 	memcpy(&b, p + 8, sizeof(b));
 	memcpy(&c, p + 16, sizeof(c));
-	sum = (a & 0xffffffff) + (a >> 32) + (b & 0xffffffff) + (b >> 32) + c;
-	return csum_fold(sum) == 0xffff;
+	return ((a & UINT32_MAX) + (a >> 32) + (b & UINT32_MAX) + (b >> 32) + c) % 0xffff == 0;
 }
 
 /* One hop less, and the checksum with it (RFC 1141): its high byte is a word's. */

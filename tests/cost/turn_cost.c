@@ -13,7 +13,9 @@
 
 #include "base/test.h"
 #include "bridge/xconnect.h"
+#include "ip/ip.h"
 #include "wire/ethernet.h"
+#include "wire/ip.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,6 +38,7 @@ struct cost_case {
 	uint32_t buffers;          /* that a guest fills for each frame it sends; 0: 1 */
 	uint32_t n_guests;         /* 0: 2. More: everybody sends to all */
 	bool wire;                 /* a cross-connect both ways in place of the bridge */
+	uint8_t route;             /* 4 or 6: each guest is in a network of its own, a router between them */
 };
 
 static const struct cost_case cases[] = {
@@ -46,6 +49,9 @@ static const struct cost_case cases[] = {
 	{.name = "split-60-chains", .len = 60, .chain = true},
 	{.name = "packed-60-chains", .features = FEATURE(VIRTIO_F_RING_PACKED), .len = 60, .chain = true},
 	{.name = "split-60-xconnect", .len = 60, .wire = true},
+	{.name = "split-64-ip4", .len = 64, .route = 4},
+	{.name = "split-64-ip4-addresses", .len = 64, .route = 4, .n_macs = 256},
+	{.name = "split-64-ip6", .len = 64, .route = 6},
 	{.name = "split-60-flood", .len = 60, .n_guests = 4, .buffers = 3},
 	{.name = "split-1514-mergeable", .len = 1514, .buffer_len = 512, .buffers = 3},
 	{.name = "split-1514-csum-accepted",
@@ -84,11 +90,73 @@ static void frame_make(const struct cost_case *c, uint32_t from, struct random *
 	sim_frame(p->bytes, p->len, from, SIM_PORTS, random);
 }
 
+/* --- guest i at 10.i.0.2, which is a gateway to 20.i.0.0/16; with IPv6 fd00:i::2 and fd20:i::/32 --- */
+
+static struct ip_prefix router_prefix(uint8_t family, uint32_t i, uint8_t net, uint8_t host, uint8_t len)
+{
+	struct ip_prefix p = {.len = len};
+
+	p.addr.ip6 = family == 6;
+	p.addr.bytes[0] = family == 6 ? 0xfd : net;
+	p.addr.bytes[1] = family == 6 ? net : (uint8_t)i;
+	p.addr.bytes[3] = family == 6 ? (uint8_t)i : host;
+	if (family == 6)
+		p.addr.bytes[15] = host;
+	return p;
+}
+
+static void router_begin(uint8_t family)
+{
+	for (uint32_t i = 0; i < 2; i++) {
+		struct iface *iface = &sim.port[i]->port.iface;
+		struct ip_prefix own = router_prefix(family, i, 10, 1, family == 6 ? 64 : 24);
+		struct ip_prefix far = router_prefix(family, i, 20, 0, family == 6 ? 32 : 16);
+		struct ip_path path = {.has_via = true, .via = router_prefix(family, i, 10, 2, 0).addr};
+
+		bridge_detach(iface);
+		assert_int_equal(ip_iface_add_addr(sim.ip, iface, &own), 0);
+		assert_int_equal(ip_route_add(sim.ip, 0, &far, &path), 0);
+		assert_int_equal(ip_neigh_set(sim.ip, iface, &path.via, MACS + i, true), 0);
+	}
+	sim_settle(&sim); /* what the router says at first */
+}
+
+/* A datagram without payload, to the number-th /24 or /48 behind the other guest. */
+static void router_address(const struct cost_case *c, uint8_t *frame, uint32_t from, uint32_t number)
+{
+	uint8_t *p = frame + ETHERNET_HEADER_LEN;
+	struct ip_addr src = router_prefix(c->route, from, 10, 2, 0).addr;
+	struct ip_addr dst = router_prefix(c->route, 1 - from, 20, 9, 0).addr;
+
+	memset(p, 0, c->len - ETHERNET_HEADER_LEN);
+	mac_store(frame, mac_load(sim.port[from]->port.iface.mac));
+	be16_set(frame + ETHERNET_TYPE_AT, c->route == 6 ? IP6_ETHERNET_TYPE : IP4_ETHERNET_TYPE);
+	p[0] = c->route == 6 ? 0x60 : 0x45;
+	p[c->route == 6 ? 6 : 9] = IP_PROTO_UDP;
+	p[c->route == 6 ? 7 : 8] = 64;
+	if (c->route == 6) {
+		ip6_set_payload_len(p, 10);
+		dst.bytes[5] = (uint8_t)number;
+		memcpy(p + 8, src.bytes, IP6_LEN);
+		memcpy(p + 24, dst.bytes, IP6_LEN);
+	} else {
+		ip4_set_total_len(p, (uint16_t)(c->len - ETHERNET_HEADER_LEN));
+		dst.bytes[2] = (uint8_t)number;
+		memcpy(p + 12, src.bytes, IP4_LEN);
+		memcpy(p + 16, dst.bytes, IP4_LEN);
+		ip4_set_csum(p, IP4_HEADER_MIN);
+	}
+}
+
 /* Addresses in turn, on both ends. */
 static void address_frame(const struct cost_case *c, uint32_t from)
 {
 	uint64_t number = n_sent[from]++ % or_one(c->n_macs) << 8;
 
+	if (c->route) {
+		router_address(c, frames[from].bytes, from, (uint32_t)(number >> 8));
+		return;
+	}
 	if (sim.n == 2)
 		mac_store(frames[from].bytes, MACS + number + (1 - from));
 	mac_store(frames[from].bytes + ETHERNET_SRC_AT, MACS + number + from);
@@ -160,6 +228,8 @@ static void run(const struct cost_case *c, uint32_t turns)
 	sim_guests(&sim, SIM_RING_FEATURES | c->features);
 	for (uint32_t i = 0; c->wire && i < 2; i++)
 		assert_int_equal(xconnect_set(&sim.port[i]->port.iface, &sim.port[1 - i]->port.iface), 0);
+	if (c->route)
+		router_begin(c->route);
 	for (uint32_t i = 0; i < sim.n; i++)
 		frame_make(c, i, &random);
 	for (uint32_t i = 0; i < WARM_UP; i++)
