@@ -28,10 +28,10 @@ struct share {
 	uint16_t share;
 };
 
-static const struct share shares4[] = {{8, 1}, {12, 1}, {14, 1}, {15, 2}, {16, 14}, {17, 8}, {18, 14}, {19, 25}, {20, 45},
-	{21, 50}, {22, 115}, {23, 105}, {24, 609}, {28, 4}, {30, 3}, {32, 3}};
-static const struct share shares6[] = {{24, 2}, {28, 5}, {29, 25}, {32, 120}, {36, 40}, {40, 90}, {42, 20}, {44, 110},
-	{45, 15}, {46, 25}, {47, 20}, {48, 500}, {52, 2}, {56, 10}, {64, 14}, {128, 2}};
+static const struct share shares4[] = {{8, 1}, {12, 1}, {14, 1}, {15, 2}, {16, 14}, {17, 8}, {18, 14},
+	{19, 25}, {20, 45}, {21, 50}, {22, 115}, {23, 105}, {24, 609}, {28, 4}, {30, 3}, {32, 3}};
+static const struct share shares6[] = {{24, 2}, {28, 5}, {29, 25}, {32, 120}, {36, 40}, {40, 90}, {42, 20},
+	{44, 110}, {45, 15}, {46, 25}, {47, 20}, {48, 500}, {52, 2}, {56, 10}, {64, 14}, {128, 2}};
 
 static uint64_t now_ns(void)
 {
@@ -153,7 +153,8 @@ static void run(bool ip6, uint32_t n)
 		exit(1);
 	add_ns = fill(&b, n);
 	draw_addresses(&b);
-	printf("IPv%d: %u routes, %.1f bytes each, %.0f ns to add one; lookup %.1f ns, fetched ahead %.1f ns\n",
+	printf("IPv%d: %u routes, %.1f bytes each, %.0f ns to add one; lookup %.1f ns, fetched ahead %.1f "
+	       "ns\n",
 		ip6 ? 6 : 4, n, (double)lpm_memory(&b.lpm) / n, add_ns, chained(&b), ahead(&b));
 	lpm_fini(&b.lpm);
 	free(b.addrs);

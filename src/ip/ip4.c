@@ -144,7 +144,8 @@ struct way {
 #define NO_WAY ((struct way){.dst = UINT64_MAX})
 
 /* False: *next says where the packet goes, which is not to a neighbour. */
-static bool way_find(struct ip *ip, const struct ip_iface *l3, struct pkt *pkt, struct way *way, enum stage *next)
+static bool way_find(
+	struct ip *ip, const struct ip_iface *l3, struct pkt *pkt, struct way *way, enum stage *next)
 {
 	const uint8_t *p = pkt_l3(pkt);
 	const struct hop *hop = &ip->hops.list[ip4_hop(l3->table, ip4_dst(p))];
@@ -187,7 +188,8 @@ static inline enum stage ip4_next(struct ip *ip, const struct ip_iface *l3, stru
 			return next;
 	}
 	pkt->neigh = way->neigh;
-	if (unlikely(pkt->data[0] & 1 || ip4_src(p) == 0)) /* to all on the link, or from nobody: not to be forwarded */
+	if (unlikely(pkt->data[0] & 1 ||
+		     ip4_src(p) == 0)) /* to all on the link, or from nobody: not to be forwarded */
 		return dropped(pkt, DROP_IP_MARTIAN);
 	if (unlikely(ip4_ttl(p) <= 1))
 		return icmp_tell(pkt, DROP_IP_TTL, ICMP4_TIME_EXCEEDED, ICMP4_TTL, 0);

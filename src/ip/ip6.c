@@ -100,7 +100,8 @@ struct way {
 	uint32_t mtu;
 };
 
-static bool way_find(struct ip *ip, const struct ip_iface *l3, struct pkt *pkt, struct way *way, enum stage *next)
+static bool way_find(
+	struct ip *ip, const struct ip_iface *l3, struct pkt *pkt, struct way *way, enum stage *next)
 {
 	const uint8_t *p = pkt_l3(pkt);
 	const struct hop *hop = &ip->hops.list[fib6_lookup(&l3->table->fib6, ip6_dst(p))];

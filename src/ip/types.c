@@ -20,6 +20,12 @@ static json_t *parse_prefix(void *subject, const char *text)
 }
 
 const struct ctl_type ip_address_type = {
-	"ip", "an address of IPv4 or IPv6 such as 10.0.0.1 or 2001:db8::1", parse_address, NULL};
+	.name = "ip",
+	.help = "an address of IPv4 or IPv6 such as 10.0.0.1 or 2001:db8::1",
+	.parse = parse_address,
+};
 const struct ctl_type ip_prefix_type = {
-	"prefix", "an address with a length such as 10.0.0.1/24 or 2001:db8::1/64", parse_prefix, NULL};
+	.name = "prefix",
+	.help = "an address with a length such as 10.0.0.1/24 or 2001:db8::1/64",
+	.parse = parse_prefix,
+};
