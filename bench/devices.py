@@ -61,6 +61,41 @@ def xconnect(scratch, **how):
     return Ginneld(scratch, xconnect=True, **how)
 
 
+class Router(Program):
+    """ginneld that routes between its two ports; networks as `generator --help` says, so many routes in all."""
+
+    guests_listen = False
+
+    def __init__(self, scratch, family=4, routes=1, options=("--poll",)):
+        scratch = Path(scratch)
+        self.api = scratch / "api.sock"
+        self.sockets = [scratch / f"p{i}.sock" for i in range(2)]
+        lines = []
+        for i, path in enumerate(self.sockets):
+            name = f"VirtualEthernet0/0/{i}"
+            own, guest = (f"fd10:{i}::1/64", f"fd10:{i}::2") if family == 6 else (f"10.{i}.0.1/24", f"10.{i}.0.2")
+            lines += [f"create vhost-user socket {path} server hwaddr 02:1{i}:00:00:00:00",
+                      f"set interface state {name} up", f"set interface ip address {name} {own}",
+                      f"set ip neighbor {name} {guest} 02:0{i}:00:00:00:00 static",
+                      self.routes(family, i, routes) + f" via {guest} {name}"]
+        startup = scratch / "startup"
+        startup.write_text("\n".join(lines) + "\n")
+        super().__init__(scratch, "ginneld", [
+            BIN / "ginneld", "--api-socket", self.api, "--startup", startup, "--cpu", SWITCH_CPU, *options])
+
+    @staticmethod
+    def routes(family, port, routes):
+        """One covers all that the generator sends to; more are its networks, half of them behind each port."""
+        net = f"201{port}::" if family == 6 else f"{16 + 8 * port}.0.0.0"
+        if routes == 1:
+            return f"ip route add {net}/{16 if family == 6 else 5}"
+        return f"ip route add {net}/{48 if family == 6 else 24} count {routes // 2}"
+
+    wait_ready = Ginneld.wait_ready
+    ask = Ginneld.ask
+    clocks_per_packet = Ginneld.clocks_per_packet
+
+
 class Testpmd(Program):
     """DPDK's testpmd in interactive mode, one forwarding core; line-buffered, so that its answers can be read."""
 

@@ -7,21 +7,46 @@
 #include "wire/tcp.h"
 #include "wire/udp.h"
 
-#define IP_AT        ETHERNET_HEADER_LEN
-#define L4_AT        (IP_AT + IP4_HEADER_MIN)
-#define UDP_PORT     4791
-#define MAC_OF(port) (0x020000000000ull | (uint64_t)(port) << 32)
-#define IP_OF(port)  (0x0a000001u + (port))
+#define IP_AT           ETHERNET_HEADER_LEN
+#define L4_AT           (IP_AT + IP4_HEADER_MIN)
+#define UDP_PORT        4791
+#define ROUTER_OF(port) (0x021000000000ull | (uint64_t)(port) << 32)
+#define ROUTED4(port)   (0x10000000u + 0x08000000u * (port))
+#define MAC_OF(port)    (0x020000000000ull | (uint64_t)(port) << 32)
+#define IP_OF(port)     (0x0a000001u + (port))
 
 /* Of the golden ratio: multiples of it are spread evenly. */
 #define SPREAD_NUMBER 0x9e3779b97f4a7c15ull
 #define SPREAD_PLACE  0xd1b54a32d192ed03ull
 
+/* Far apart, so that no cache makes a table look small. */
+static const uint32_t *networks_of(const struct options *o)
+{
+	static uint32_t networks[DESTS_MAX];
+
+	for (uint32_t flow = 0; flow < o->flows; flow++)
+		networks[flow] = (uint32_t)((uint64_t)(flow * 2654435761u) * o->networks >> 32);
+	return networks;
+}
+
 struct frame_shape frame_shape(const struct options *o)
 {
 	const uint32_t at = L4_AT + (o->gso ? TCP_HEADER_MIN : UDP_HEADER_LEN);
 
+	if (o->route == 6)
+		return (struct frame_shape){
+			.len = o->size,
+			.number_at = IP_AT + 16,
+			.stamp_at = IP_AT + 16, /* none */
+			.body_at = IP_AT + IP6_HEADER_LEN + UDP_HEADER_LEN,
+			.macs = 1,
+			.flows = o->flows,
+			.route = 6,
+			.networks = networks_of(o),
+		};
 	return (struct frame_shape){
+		.route = (uint8_t)o->route,
+		.networks = o->route ? networks_of(o) : NULL,
 		.len = o->size,
 		.number_at = at,
 		.stamp_at = at + 8,
@@ -67,10 +92,66 @@ static void tcp_build(const struct frame_shape *s, struct virtio_net_hdr *hdr, u
 	};
 }
 
+static void routed_build(const struct frame_shape *s, uint8_t *frame, uint32_t from, uint32_t to)
+{
+	uint8_t *ip = frame + IP_AT, *udp = frame + L4_AT;
+
+	mac_store(frame, ROUTER_OF(from));
+	mac_store(frame + ETHERNET_SRC_AT, MAC_OF(from));
+	be16_set(frame + ETHERNET_TYPE_AT, s->route == 6 ? IP6_ETHERNET_TYPE : IP4_ETHERNET_TYPE);
+	if (s->route == 6) {
+		udp = ip + IP6_HEADER_LEN;
+		ip[0] = 6 << 4;
+		ip6_set_payload_len(ip, (uint16_t)(s->len - IP_AT - IP6_HEADER_LEN));
+		ip[6] = IP_PROTO_UDP;
+		ip[7] = 64;
+		ip[8] = 0xfd;
+		ip[9] = 0x10;
+		ip[11] = (uint8_t)from;
+	} else {
+		ip_build(s, ip, from, to);
+	}
+	be16_set(udp, FRAME_FLOW_FIRST);
+	be16_set(udp + 2, UDP_PORT);
+	udp_set_len(udp, (uint16_t)(s->len - (uint32_t)(udp - frame)));
+	frame_set_route(s, frame, to, 0);
+	frame_set_word(frame, s->number_at, frame_number(from, 0));
+}
+
+/* RFC 1624, equation 3, for the words of an address. */
+static void set_dst4(uint8_t *ip, uint32_t dst)
+{
+	const uint32_t old = ~be32_get(ip + 16);
+	uint32_t sum =
+		(uint16_t)~be16_get(ip + 10) + (old >> 16) + (old & 0xffff) + (dst >> 16) + (dst & 0xffff);
+
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	be16_set(ip + 10, (uint16_t)~sum);
+	be32_set(ip + 16, dst);
+}
+
+void frame_set_route(const struct frame_shape *s, uint8_t *frame, uint32_t to, uint32_t flow)
+{
+	uint8_t *ip = frame + IP_AT;
+
+	if (s->route == 4) {
+		set_dst4(ip, ROUTED4(to) + (s->networks[flow] << 8) + 1);
+		return;
+	}
+	be16_set(ip + 24, (uint16_t)(0x2010 + to));
+	be32_set(ip + 26, s->networks[flow]);
+	ip[39] = 1;
+}
+
 void frame_build(const struct frame_shape *s, uint8_t *buffer, uint32_t from, uint32_t to)
 {
 	uint8_t *frame = buffer + VNET_HDR_LEN, *ip = frame + IP_AT;
 
+	if (s->route) {
+		routed_build(s, frame, from, to);
+		return;
+	}
 	mac_store(frame, MAC_OF(to));
 	mac_store(frame + ETHERNET_SRC_AT, MAC_OF(from));
 	be16_set(frame + ETHERNET_TYPE_AT, IP4_ETHERNET_TYPE);
@@ -95,6 +176,19 @@ void frame_fill(const struct frame_shape *s, uint8_t *frame, uint64_t number)
 	memcpy(frame + at, &word, s->len - at);
 }
 
+/* From the router, one hop less, to where it was sent. */
+static bool routed_check(const struct frame_shape *s, const uint8_t *frame, uint32_t to)
+{
+	const uint8_t *ip = frame + IP_AT;
+
+	if (ethernet_dst(frame) != MAC_OF(to) || ethernet_src(frame) != ROUTER_OF(to))
+		return false;
+	if (s->route == 6)
+		return ip[7] == 63 && be16_get(ip + 24) == 0x2010 + to;
+	return ip[8] == 63 && be32_get(ip + 16) >> 27 == ROUTED4(to) >> 27 &&
+	       csum_fold(csum_sum(ip, IP4_HEADER_MIN)) == 0xffff;
+}
+
 bool frame_check(const struct frame_shape *s, const uint8_t *frame, uint32_t to, uint64_t number)
 {
 	const uint32_t from = (uint32_t)(number >> FRAME_PORT_SHIFT);
@@ -103,8 +197,11 @@ bool frame_check(const struct frame_shape *s, const uint8_t *frame, uint32_t to,
 	uint64_t word = number * SPREAD_NUMBER, differs = 0;
 	uint32_t at = s->body_at;
 
-	if (ethernet_dst(frame) != (MAC_OF(to) | mac) || ethernet_src(frame) != (MAC_OF(from) | mac) ||
-		be16_get(frame + FRAME_FLOW_AT) != flow)
+	if (s->route && !routed_check(s, frame, to))
+		return false;
+	if (!s->route &&
+		(ethernet_dst(frame) != (MAC_OF(to) | mac) || ethernet_src(frame) != (MAC_OF(from) | mac) ||
+			be16_get(frame + FRAME_FLOW_AT) != flow))
 		return false;
 	for (; at + sizeof(word) <= s->len; at += sizeof(word), word += SPREAD_PLACE)
 		differs |= frame_word(frame, at) ^ word;

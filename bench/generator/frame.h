@@ -8,6 +8,9 @@
  * comes from its partner and is the next one. A frame of the learn phase has LEARN in place of the port, and the
  * port below. Addresses and UDP ports go round with the number. The body is zeros, or with --verify a function of the
  * number.
+ *
+ * Routed frames go to the router's address, and flows differ by their destination. IPv6 leaves no room for the number in 64
+ * bytes: it is the lower half of the source address there.
  */
 #ifndef GINNEL_BENCH_FRAME_H
 #define GINNEL_BENCH_FRAME_H
@@ -34,6 +37,8 @@ struct frame_shape {
 	uint32_t number_at, stamp_at, body_at;
 	uint32_t macs, flows;
 	bool tcp;
+	uint8_t route;            /* 4 or 6 */
+	const uint32_t *networks; /* of each flow, which of those behind the partner it goes to */
 };
 
 struct frame_shape frame_shape(const struct options *o);
@@ -62,6 +67,9 @@ static inline void frame_set_flow(uint8_t *frame, uint32_t flow)
 {
 	be16_set(frame + FRAME_FLOW_AT, (uint16_t)(FRAME_FLOW_FIRST + flow));
 }
+
+/* Routed: the destination of a flow behind port `to`; IPv4 with its checksum. */
+void frame_set_route(const struct frame_shape *s, uint8_t *frame, uint32_t to, uint32_t flow);
 
 static inline uint64_t frame_word(const uint8_t *frame, uint32_t at)
 {

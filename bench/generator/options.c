@@ -43,8 +43,13 @@ static const struct option_row {
 	{"one-way", FLAG, offsetof(struct options, one_way), 0, 0, NULL, "only even ports send"},
 	{"echo", FLAG, offsetof(struct options, echo), 0, 0, NULL,
 		"odd ports send back what they get; implies --latency, of the round trip"},
-	{"flows", NUMBER, offsetof(struct options, flows), 1, FLOWS_MAX, "N",
-		"UDP source ports per port, in turn (default 1)"},
+	{"flows", NUMBER, offsetof(struct options, flows), 1, DESTS_MAX, "N",
+		"UDP source ports per port, in turn; with --route, destinations (default 1)"},
+	{"route", NUMBER, offsetof(struct options, route), 4, 6, "4|6",
+		"the switch is a router: at 02:1N:00:00:00:00 for port N, which is at 10.N.0.2 or fd10:N::2"},
+	{"networks", NUMBER, offsetof(struct options, networks), 1, NETWORKS_MAX, "N",
+		"with --route: /24 from 16.0.0.0 + N * 8.0.0.0, or /48 from 201N::, behind each port "
+		"(default 1)"},
 	{"macs", NUMBER, offsetof(struct options, macs), 1, MACS_MAX, "N",
 		"addresses per port, in turn (default 1)"},
 	{"gso", FLAG, offsetof(struct options, gso), 0, 0, NULL, "frames are TCP segments to be cut (TSO4)"},
@@ -143,6 +148,10 @@ static const char *conflict(const struct options *o)
 		return "--queue-size must be a power of two";
 	if (o->echo && (o->one_way || o->idle))
 		return "--echo needs both directions: leave --one-way and --idle out";
+	if (o->flows > FLOWS_MAX && !o->route)
+		return "--flows above 32768 needs --route";
+	if (o->route && (o->route == 5 || o->gso || o->latency || o->macs > 1))
+		return "--route is 4 or 6, without --gso, --latency, --echo and --macs";
 	if (o->gso && o->size <= 1514)
 		return "--gso needs frames that have to be cut: give --size 1515 or more";
 	return NULL;
@@ -154,6 +163,7 @@ static const struct options defaults = {
 	.burst = 32,
 	.flows = 1,
 	.macs = 1,
+	.networks = 1,
 	.warm_up_s = 1,
 	.seconds = 2,
 };

@@ -12,7 +12,9 @@
 #define QUEUE_SIZE_MIN 128
 #define QUEUE_SIZE_MAX 4096
 #define MACS_MAX       (1u << 20)
-#define FLOWS_MAX      32768
+#define FLOWS_MAX      32768 /* of UDP ports; destinations of routed packets may be as many as networks */
+#define NETWORKS_MAX   (1u << 19)
+#define DESTS_MAX      (1u << 20)
 
 struct options {
 	const char *paths[PORTS_MAX]; /* ports 2i and 2i+1 talk to each other */
@@ -31,6 +33,8 @@ struct options {
 	uint32_t rate; /* frames per second and port; 0: as many as go */
 	bool one_way, echo, gso, idle;
 	uint32_t flows, macs;
+	uint32_t route;    /* 4 or 6: through a router, whose kind of IP; 0: a switch */
+	uint32_t networks; /* behind each port, if it is a router */
 
 	/* what is measured */
 	bool verify, latency, json;

@@ -20,6 +20,12 @@ static inline void send_vary(struct port *p, uint8_t *frame)
 {
 	const struct frame_shape *shape = p->shape;
 
+	if (shape->route) {
+		frame_set_route(shape, frame, p->partner, p->flow);
+		if (++p->flow == shape->flows)
+			p->flow = 0;
+		return;
+	}
 	frame_set_mac(frame, p->mac);
 	frame_set_flow(frame, p->flow);
 	if (++p->mac == shape->macs)

@@ -7,6 +7,9 @@
 #include <errno.h>
 #include <inttypes.h>
 
+/* In one command: a second or two. */
+#define ROUTES_AT_ONCE 1000000u
+
 static struct iface *named_iface(struct ctl_call *call)
 {
 	const struct ip *ip = call->subject;
@@ -186,15 +189,42 @@ static bool read_path(struct ctl_call *call, struct ip_path *path)
 	return true;
 }
 
+/* The network behind this one; the first one again after the last. */
+static void next_network(struct ip_prefix *p)
+{
+	uint32_t at = p->len ? (p->len - 1u) / 8 : 0, step = p->len ? 0x80u >> (p->len - 1) % 8 : 0;
+
+	for (;; step = 1) {
+		step += p->addr.bytes[at];
+		p->addr.bytes[at] = (uint8_t)step;
+		if (step <= UINT8_MAX || at-- == 0)
+			return;
+	}
+}
+
+static int add_routes(struct ctl_call *call, const struct ip_path *path)
+{
+	struct ip_prefix prefix = ip_prefix_network(named_prefix(call));
+	int err = 0;
+
+	for (uint64_t left = ctl_u64(call, "count", 1); left > 0 && err == 0; left--) {
+		err = ip_route_add(call->subject, named_table(call), &prefix, path);
+		next_network(&prefix);
+	}
+	return err;
+}
+
 static int run_route_add(struct ctl_call *call)
 {
-	struct ip_prefix prefix = named_prefix(call);
 	const char *text = ctl_str(call, "prefix", "");
 	struct ip_path path;
 
 	if (!read_path(call, &path))
 		return -1;
-	switch (ip_route_add(call->subject, named_table(call), &prefix, &path)) {
+	if (ctl_u64(call, "count", 1) > ROUTES_AT_ONCE)
+		return ctl_fail(call, "a count is a number up to %u: everything else waits meanwhile",
+			ROUTES_AT_ONCE);
+	switch (add_routes(call, &path)) {
 	case 0:
 		return 0;
 	case -ENOENT:
@@ -294,9 +324,11 @@ static const struct ctl_command commands[] = {
 		run_nd, NULL},
 	{"show interface addr [<interface:interface>]", "Interfaces and their addresses", ip_show_addr,
 		ip_print_addr},
-	{"ip route add <prefix:prefix> [table <table:u32>] "
+	{"ip route add <prefix:prefix> [table <table:u32>] [count <count:u32>] "
 	 "{via {<next-hop:ip> [<interface:interface>]|<interface:interface>} [weight <weight:u32>]|drop}",
-		"Send packets for a network to a neighbour, one more of several by weight, or drop them",
+		"Send packets for a network to a neighbour, one more of several by weight, or drop them; "
+		"count: so many "
+		"networks that follow each other",
 		run_route_add, NULL},
 	{"ip route del <prefix:prefix> [table <table:u32>] "
 	 "[via {<next-hop:ip> [<interface:interface>]|<interface:interface>}|drop]",
