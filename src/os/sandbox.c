@@ -32,10 +32,23 @@ bool sandbox_level_parse(const char *text, enum sandbox_level *level)
 	return false;
 }
 
+static struct sandbox_dir *find_dir(struct sandbox_config *c, const char *dir, size_t len)
+{
+	for (uint32_t i = 0; i < c->n_dirs; i++)
+		if (strlen(c->dirs[i].path) == len && memcmp(c->dirs[i].path, dir, len) == 0)
+			return &c->dirs[i];
+	return NULL;
+}
+
 static int add_dir(struct sandbox_config *c, const char *dir, size_t len, uint32_t rights)
 {
-	struct sandbox_dir *d = &c->dirs[c->n_dirs];
+	struct sandbox_dir *d = find_dir(c, dir, len);
 
+	if (d) {
+		d->rights |= rights;
+		return 0;
+	}
+	d = &c->dirs[c->n_dirs];
 	if (c->n_dirs == SANDBOX_DIRS_MAX)
 		return -ENOSPC;
 	if (len >= sizeof(d->path))

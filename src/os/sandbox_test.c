@@ -376,6 +376,24 @@ TEST(a_sandbox_is_entered_before_threads_run)
 	world_close(&w);
 }
 
+TEST(a_directory_that_is_listed_twice_has_the_rights_of_both)
+{
+	struct sandbox_config c = {0};
+
+	assert_int_equal(sandbox_add_dir(&c, "/run", SANDBOX_DIR_READ), 0);
+	assert_int_equal(sandbox_add_dir_of(&c, "/run/a.sock", SANDBOX_DIR_REMOVE), 0);
+	assert_int_equal(sandbox_add_dir_of(&c, "b.sock", SANDBOX_DIR_REMOVE), 0);
+	assert_int_equal(sandbox_add_dir_of(&c, "/c.sock", SANDBOX_DIR_REMOVE), 0);
+	assert_int_equal(c.n_dirs, 3);
+	assert_int_equal(c.dirs[0].rights, SANDBOX_DIR_READ | SANDBOX_DIR_REMOVE);
+	assert_string_equal(c.dirs[1].path, ".");
+	assert_string_equal(c.dirs[2].path, "/");
+	for (char dir[] = "/a"; dir[1] < 'a' + SANDBOX_DIRS_MAX - 3; dir[1]++)
+		assert_int_equal(sandbox_add_dir(&c, dir, SANDBOX_DIR_READ), 0);
+	assert_int_equal(sandbox_add_dir(&c, "/one/more", SANDBOX_DIR_READ), -ENOSPC);
+	assert_int_equal(sandbox_add_dir(&c, "/run", SANDBOX_DIR_WRITE), 0);
+}
+
 static int report_of_full(struct world *w)
 {
 	struct sandbox_config config = {.level = SANDBOX_FULL};
@@ -441,6 +459,7 @@ TESTS(cmocka_unit_test(a_program_in_the_full_sandbox_does_its_daily_work),
 	cmocka_unit_test(sockets_can_be_made_in_the_directories_that_are_listed),
 	cmocka_unit_test(each_set_of_calls_allows_what_its_name_says),
 	cmocka_unit_test(the_basic_sandbox_drops_privileges_and_allows_the_rest),
+	cmocka_unit_test(a_directory_that_is_listed_twice_has_the_rights_of_both),
 	cmocka_unit_test(without_a_sandbox_nothing_changes),
 	cmocka_unit_test(a_sandbox_is_entered_before_threads_run),
 	cmocka_unit_test(the_report_says_what_is_in_force_and_what_is_not),
