@@ -20,7 +20,7 @@ struct p2p {
 	bool opened, once; /* once: all it has is connections that were given */
 	struct p2p_control control;
 	struct mem_filter filter;
-	const char *socket_dir;
+	const char *socket_dir, *capture_dir;
 	const char *config;
 	struct p2p_spec specs[P2P_PORTS]; /* --port */
 	uint32_t n_specs;
@@ -52,10 +52,8 @@ static int set_register_ds(void *self, const char *text, char wanted[OPTION_WANT
 		return -EINVAL;
 	if (mem_filter_add(&p->filter, text, why, sizeof(why)) != 0)
 		return option_wrong(wanted, "%.150s", why);
-	for (uint32_t i = 0; i < p->filter.n; i++)
-		if (p->options->n_keep == 0 ||
-			p->options->keep[p->options->n_keep - 1] != p->filter.entries[i].fd)
-			p->options->keep[p->options->n_keep++] = p->filter.entries[i].fd;
+	if (backend_options_keep(p->options, p->filter.entries[p->filter.n - 1].fd) != 0)
+		return option_wrong(wanted, "fewer descriptors");
 	return 0;
 }
 
@@ -82,6 +80,14 @@ static int set_socket_dir(void *self, const char *text, char wanted[OPTION_WANTE
 	return 0;
 }
 
+static int set_capture_dir(void *self, const char *text, char wanted[OPTION_WANTED_LEN])
+{
+	if (!*text)
+		return option_wrong(wanted, "a directory");
+	((struct p2p *)self)->capture_dir = text;
+	return 0;
+}
+
 static int set_config(void *self, const char *text, char wanted[OPTION_WANTED_LEN])
 {
 	((struct p2p *)self)->config = text;
@@ -102,6 +108,9 @@ static const struct option_row options[] = {
 		"front-end may share at a time, from 1 to 80 (default 2)",
 		set_port},
 	{"socket-dir", 0, "DIR", "where sockets of named ports are made (default: here)", set_socket_dir},
+	{"capture-dir", 0, "DIR",
+		"where pcap trace may write its files, in the full sandbox (default: nowhere)",
+		set_capture_dir},
 	{"config", 0, "FILE",
 		"a port list in Lua: NAME = p2p:create(0, \"ds-max=4\", \"mac=11:22:33:44:55:66\")",
 		set_config},
@@ -266,16 +275,24 @@ static int open_cable(struct p2p *p)
 	return cable_open(&p->cable, &config);
 }
 
-/* Ports may be made later, in their directory. */
+/* Ports may be made later, and frames captured, in their directories. */
 static int widen_sandbox(struct p2p *p)
 {
 	const struct backend_options *o = p->options;
+	struct sandbox_config *sandbox = &p->env->sandbox;
 
+	if (p->capture_dir) {
+		int err = sandbox_add_dir(sandbox, p->capture_dir, SANDBOX_DIR_WRITE);
+
+		if (err)
+			return err;
+		sandbox->calls |= SANDBOX_OPEN;
+	}
 	if (!o->stats_socket && p->n_specs == 0)
 		return 0;
-	p->env->sandbox.calls |= SANDBOX_UNIX_SERVER | SANDBOX_UNLINK;
-	return sandbox_add_dir(&p->env->sandbox, p->socket_dir ? p->socket_dir : ".",
-		SANDBOX_DIR_SOCKETS | SANDBOX_DIR_REMOVE);
+	sandbox->calls |= SANDBOX_UNIX_SERVER | SANDBOX_UNLINK;
+	return sandbox_add_dir(
+		sandbox, p->socket_dir ? p->socket_dir : ".", SANDBOX_DIR_SOCKETS | SANDBOX_DIR_REMOVE);
 }
 
 static int p2p_open(void *self, struct backend_env *env)

@@ -38,6 +38,7 @@ class Cable:
         self.scratch = tempfile.TemporaryDirectory(prefix="gnl")
         self.dir = Path(self.scratch.name)
         (self.dir / "ports.lua").write_text(THE_LIST)
+        (self.dir / "captures").mkdir()
         self.log_path = self.dir / "log"
         options = [str(o).replace("@", str(self.dir)) for o in options]
         with open(self.log_path, "w") as log:
@@ -248,9 +249,38 @@ def a_worker_that_waits_for_a_receiver_sleeps():
             assert got == [FRAME + bytes([i])]
 
 
+def captures_go_to_their_directory_and_nowhere_else():
+    with Cable("--port=a", "--port=b", "--capture-dir=@/captures") as c:
+        a, b = two(c, "a", "b")
+        c.refuses("Permission denied", "pcap", "trace", "rx", "file", str(c.dir / "a.pcapng"))
+        status, out = c.run("pcap", "trace", "rx", "tx", "file", str(c.dir / "captures" / "a.pcapng"))
+        assert status == 0, out
+        passes(a, b)
+        assert c.run("pcap", "trace", "off")[0] == 0
+        assert FRAME in (c.dir / "captures" / "a.pcapng").read_bytes()
+        passes(b, a)
+    with Cable("--port=a", "--port=b") as c:
+        c.refuses("Permission denied", "pcap", "trace", "rx", "file", str(c.dir / "captures" / "a.pcapng"))
+
+
+def many_memory_objects_can_be_registered():
+    memory = [os.memfd_create("ram") for _ in range(60)]
+    options = [f"--register-ds=ram{i}=fd:{fd}" for i, fd in enumerate(memory)]
+    with Cable("--port=a", "--port=b", *options, fds=memory) as c:
+        guest = FrontEnd(c.dir / "a.sock")
+        try:
+            guest.start()
+        except (AssertionError, OSError):
+            pass
+        assert "not on the list" in c.log(), c.log()
+    for fd in memory:
+        os.close(fd)
+
+
 if __name__ == "__main__":
     main([a_list_in_lua_runs_as_it_is_written, a_list_with_a_mistake_is_refused_with_its_place,
           frames_wait_for_whoever_is_not_there, ports_are_made_while_it_runs,
           a_port_can_be_answered_with_its_connection, only_registered_memory_is_accepted,
           a_guest_that_breaks_its_ring_hurts_itself_alone, at_a_fixed_rate_nobody_has_to_kick,
-          a_worker_that_waits_for_a_receiver_sleeps])
+          a_worker_that_waits_for_a_receiver_sleeps, captures_go_to_their_directory_and_nowhere_else,
+          many_memory_objects_can_be_registered])
