@@ -8,22 +8,25 @@ from pathlib import Path
 
 TOP = Path(__file__).resolve().parents[2]
 PAGE = TOP / "doc" / "pitfalls.md"
-# | what | where | `tests/x_test.c:a_test`, `tests/fuzz/target.c` |
+# | what | where | `tests/x_test.c:a_test`, `tests/fuzz/target.c`, `tests/daemon/x.py:a_test` |
 ROW = re.compile(r"^\| (.+) \| (.+) \| (.+) \|$")
-PROOF = re.compile(r"^`([\w/]+\.c)(?::(\w+))?`$")
+PROOF = re.compile(r"^`([\w/]+\.(?:c|py))(?::(\w+))?`$")
 
 
 def complaint(proof):
     """What is wrong with one of the last column's names; None: nothing."""
     match = PROOF.match(proof)
     if not match:
-        return "is not `FILE.c:TEST` or `tests/fuzz/TARGET.c`"
+        return "is not `FILE.c:TEST`, `FILE.py:TEST` or `tests/fuzz/TARGET.c`"
     path, test = TOP / match[1], match[2]
     if not path.is_file():
         return "is no file"
     text = path.read_text()
     if test is None:
         return None if "LLVMFuzzerTestOneInput" in text else "is no fuzzer"
+    if path.suffix == ".py":
+        runs = f"def {test}()" in text and re.search(rf"main\(\[.*\b{test}\b", text, re.DOTALL)
+        return None if runs else "is no test, or is not run"
     runs = f"TEST({test})" in text and f"cmocka_unit_test({test})" in text
     return None if runs else "is no test, or is not run"
 
