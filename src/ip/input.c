@@ -161,3 +161,17 @@ void ip_header_write(struct ip *ip, uint8_t *p, const struct ip_addr *src, const
 	memcpy(p + 16, dst->bytes, IP4_LEN);
 	ip4_set_csum(p, header_len);
 }
+
+bool ip_way_source(struct ip *ip, const struct iface *iface, const struct ip_addr *dst, struct ip_addr *src)
+{
+	const struct ip_iface *l3 = ip_iface_of(iface);
+	uint8_t p[IP6_HEADER_LEN] = {dst->ip6 ? 0x60 : 0x45};
+	uint32_t neigh;
+	enum drop drop;
+
+	if (!l3)
+		return false;
+	memcpy(p + (dst->ip6 ? 24 : 16), dst->bytes, ip_addr_len(dst));
+	drop = dst->ip6 ? ip6_way(ip, l3, p, sizeof(p), &neigh) : ip4_way(ip, l3, p, IP4_HEADER_MIN, &neigh);
+	return drop == DROP_NONE && ip_iface_source(ip->neighs.list[neigh].iface, dst, src);
+}

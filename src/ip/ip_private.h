@@ -52,7 +52,7 @@ struct ip_iface {
 };
 
 struct ip_service {
-	uint16_t port;
+	uint16_t port, last; /* all of these ports */
 	ip_udp_fn *fn;
 	void *subject;
 };

@@ -94,7 +94,7 @@ const struct ip_service *ip_service_find(const struct ip *ip, uint16_t port)
 	const struct ip_services *services = rcu_load(ip->services);
 
 	for (uint32_t i = 0; i < services->n; i++)
-		if (services->list[i].port == port)
+		if (port >= services->list[i].port && port <= services->list[i].last)
 			return &services->list[i];
 	return NULL;
 }
@@ -194,17 +194,23 @@ static void swap(struct ip *ip, struct ip_services *next)
 
 int ip_udp_listen(struct ip *ip, uint16_t port, ip_udp_fn *fn, void *subject)
 {
+	return ip_udp_listen_range(ip, port, port, fn, subject);
+}
+
+int ip_udp_listen_range(struct ip *ip, uint16_t port, uint16_t last, ip_udp_fn *fn, void *subject)
+{
 	struct ip_services *next;
 
-	if (ip_service_find(ip, port))
-		return -EADDRINUSE;
+	for (uint32_t i = 0; i < ip->services->n; i++)
+		if (ip->services->list[i].port <= last && ip->services->list[i].last >= port)
+			return -EADDRINUSE;
 	if (ip->services->n == IP_SERVICES_MAX)
 		return -ENOSPC;
 	next = malloc(sizeof(*next));
 	if (!next)
 		return -ENOSPC;
 	*next = *ip->services;
-	next->list[next->n++] = (struct ip_service){.port = port, .fn = fn, .subject = subject};
+	next->list[next->n++] = (struct ip_service){.port = port, .last = last, .fn = fn, .subject = subject};
 	swap(ip, next);
 	return 0;
 }

@@ -34,6 +34,8 @@ typedef void ip_udp_fn(void *subject, struct turn *turn, struct pkt *pkt, const 
 
 /* Control. 0, -EADDRINUSE or -ENOSPC. */
 int ip_udp_listen(struct ip *ip, uint16_t port, ip_udp_fn *fn, void *subject);
+/* All ports from the first to the last; ip_udp_unlisten() takes the first. */
+int ip_udp_listen_range(struct ip *ip, uint16_t port, uint16_t last, ip_udp_fn *fn, void *subject);
 /* Waits until no worker is in it. */
 void ip_udp_unlisten(struct ip *ip, uint16_t port);
 
@@ -56,6 +58,8 @@ bool ip_udp_send_later(struct ip *ip, const struct ip_udp *udp);
 
 /* The address by which an interface is known, to answer from: of dst's network if it has one. False: it has none. */
 bool ip_iface_source(const struct iface *iface, const struct ip_addr *dst, struct ip_addr *src);
+/* The same of the interface by which ip_udp_send() would leave towards dst. False: there is no way. */
+bool ip_way_source(struct ip *ip, const struct iface *iface, const struct ip_addr *dst, struct ip_addr *src);
 /* The network of an interface that an address is in. */
 bool ip_iface_network(const struct iface *iface, const struct ip_addr *addr, struct ip_prefix *network);
 /* One of the interface's own addresses. */
