@@ -54,6 +54,24 @@ enum drop {
 	DROP_FRAGMENT_FULL,      /* table of fragments full */
 	DROP_FRAGMENT_TIMEOUT,   /* other fragments never came */
 	DROP_TURN_FULL,          /* a turn can make no more packets */
+	/* address translation */
+	DROP_NAT44_TRUNCATED,  /* headers that end too early, or lie too far behind */
+	DROP_NAT44_PROTOCOL,   /* neither TCP nor UDP nor a question by ICMP */
+	DROP_NAT44_FRAGMENT,   /* a fragment whose first one, with the ports, has not been here */
+	DROP_NAT44_NO_SESSION, /* comes in and is meant for nobody inside */
+	DROP_NAT44_FILTERED,   /* comes in from somebody to whom nobody inside spoke */
+	DROP_NAT44_FULL,       /* all sessions are taken */
+	DROP_NAT44_HOST_FULL,  /* all sessions that one inside host may have */
+	DROP_NAT44_NO_PORT,    /* no address, or no free port at any */
+	/* services of the router */
+	DROP_DHCP_MALFORMED,   /* no message of a client, or not from the station it speaks of */
+	DROP_DHCP_RELAY,       /* came over a relay, which is not served */
+	DROP_DHCP_NO_ADDRESS,  /* the pool is used up */
+	DROP_DHCP_NOT_ITS_OWN, /* gives up an address that is not the station's */
+	DROP_DNS_MALFORMED,    /* no question */
+	DROP_DNS_NO_SERVER,    /* nobody to ask */
+	DROP_DNS_FULL,         /* too many questions are outstanding, of all or of one client */
+	DROP_DNS_UNASKED,      /* answers no question of ours, or too late */
 	/* on the way out */
 	DROP_TX_DOWN,      /* the interface is down */
 	DROP_TX_NO_PEER,   /* no peer is connected, or its ring does not run */

@@ -15,12 +15,12 @@ enum stage {
 	STAGE_L3_INPUT,  /* ip/: what is for the router, by its address and type */
 	STAGE_ARP_INPUT, /* ip/: learn and answer */
 	STAGE_IP4_INPUT, /* ip/: check the header; then what IP4_LOOKUP does, unless the interface wants the next */
-	STAGE_IP4_PRE_LOOKUP, /* free for address translation: destinations are rewritten before the lookup */
+	STAGE_IP4_PRE_LOOKUP, /* gateway/: what comes in is translated: its destination decides where it goes */
 	STAGE_IP4_LOOKUP,     /* ip/: longest prefix, time to live, size: where it goes */
 	STAGE_IP6_INPUT,      /* ip/: the same for IPv6, in one */
 	STAGE_IP_LOCAL,       /* ip/: for an address of ours: echo, neighbour discovery, services */
 	STAGE_ICMP_ERROR,     /* ip/: what cannot go on becomes a message to its sender */
-	STAGE_IP4_PRE_OUTPUT, /* free for address translation: sources are rewritten before they leave */
+	STAGE_IP4_PRE_OUTPUT, /* gateway/: what goes out is translated */
 	STAGE_IP_FRAGMENT,    /* ip/: what is too large for its interface and may be cut */
 	STAGE_NEIGH_OUTPUT,   /* ip/: the neighbour's MAC address, or wait for it; then an interface's lane */
 	STAGE_BVI_OUTPUT,     /* bridge/: what left through the router's leg in a bridge is bridged there */
