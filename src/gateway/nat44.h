@@ -77,6 +77,9 @@ extern const struct ctl_table nat44_commands; /* subject: struct nat44 */
  */
 enum drop nat44_out(struct nat44 *n, struct pkt *pkt, uint32_t l3, uint32_t now_s);
 enum drop nat44_in(struct nat44 *n, struct pkt *pkt, uint32_t l3, uint32_t now_s);
+/* The same for a packet that only tries the road, and changes nothing but itself. */
+enum drop nat44_try_out(const struct nat44 *n, struct pkt *pkt, uint32_t l3);
+enum drop nat44_try_in(const struct nat44 *n, struct pkt *pkt, uint32_t l3);
 /* From inside, to an address that may be somebody's inside. DROP_NAT44_NO_SESSION: it is not, nothing was changed. */
 enum drop nat44_hairpin(struct nat44 *n, struct pkt *pkt, uint32_t l3, uint32_t now_s);
 

@@ -513,6 +513,28 @@ const struct nat44_mapping *nat44_table_in(
 	return &t->mappings[m];
 }
 
+enum drop nat44_table_try_out(
+	const struct nat44_table *t, const struct nat44_packet *p, struct nat44_endpoint *out)
+{
+	uint32_t m = mapping_find_in(t, p->proto, p->inside, session_key(p->proto, p->remote));
+
+	if (!m && t->n_addresses == 0)
+		return DROP_NAT44_NO_PORT;
+	*out = m ? t->mappings[m].out : (struct nat44_endpoint){t->addresses[0], p->inside.port};
+	return DROP_NONE;
+}
+
+enum drop nat44_table_try_in(
+	const struct nat44_table *t, const struct nat44_packet *p, struct nat44_endpoint *in)
+{
+	uint32_t m = mapping_find_out(t, p->proto, p->inside);
+
+	if (!m)
+		return DROP_NAT44_NO_SESSION;
+	*in = t->mappings[m].in;
+	return may_come_in(t, m, p->remote) ? DROP_NONE : DROP_NAT44_FILTERED;
+}
+
 const struct nat44_mapping *nat44_table_went_out(
 	const struct nat44_table *t, uint8_t proto, struct nat44_endpoint out, struct nat44_endpoint remote)
 {

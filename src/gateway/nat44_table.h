@@ -135,6 +135,12 @@ const struct nat44_mapping *nat44_table_out(
 const struct nat44_mapping *nat44_table_in(
 	struct nat44_table *t, const struct nat44_packet *p, uint32_t now_s, enum drop *why);
 
+/* The same for a packet that only tries the road: nothing is made, so a port that would be chosen is the wanted one. */
+enum drop nat44_table_try_out(
+	const struct nat44_table *t, const struct nat44_packet *p, struct nat44_endpoint *out);
+enum drop nat44_table_try_in(
+	const struct nat44_table *t, const struct nat44_packet *p, struct nat44_endpoint *in);
+
 /* The mapping by which this packet went out, or came in, before; NULL: there is none. Changes nothing. */
 const struct nat44_mapping *nat44_table_went_out(
 	const struct nat44_table *t, uint8_t proto, struct nat44_endpoint out, struct nat44_endpoint remote);

@@ -156,3 +156,35 @@ enum drop nat44_hairpin(struct nat44 *n, struct pkt *pkt, uint32_t l3, uint32_t 
 		drop = DROP_NAT44_FILTERED; /* changed by half: it goes nowhere */
 	return drop;
 }
+
+enum drop nat44_try_out(const struct nat44 *n, struct pkt *pkt, uint32_t l3)
+{
+	struct nat44_endpoint out;
+	struct nat44_packet p;
+	struct nat44_view v;
+	enum drop drop = nat44_view(&v, pkt, l3);
+
+	if (drop || v.kind != NAT44_KIND_FLOW)
+		return drop;
+	p = packet_of(&v, v.src, v.dst);
+	drop = nat44_table_try_out(n->table, &p, &out);
+	if (!drop)
+		nat44_set_src(&v, out);
+	return drop;
+}
+
+enum drop nat44_try_in(const struct nat44 *n, struct pkt *pkt, uint32_t l3)
+{
+	struct nat44_endpoint in;
+	struct nat44_packet p;
+	struct nat44_view v;
+	enum drop drop = nat44_view(&v, pkt, l3);
+
+	if (drop || v.kind != NAT44_KIND_FLOW)
+		return drop;
+	p = packet_of(&v, v.dst, v.src);
+	drop = nat44_table_try_in(n->table, &p, &in);
+	if (!drop)
+		nat44_set_dst(&v, in);
+	return drop;
+}

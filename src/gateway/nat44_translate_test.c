@@ -434,7 +434,26 @@ TEST(a_packet_cut_anywhere_is_refused)
 	}
 }
 
-TESTS(cmocka_unit_test(tcp_goes_out_and_comes_back_with_right_checksums),
+TEST(a_packet_that_only_tries_the_road_leaves_no_trace)
+{
+	struct bed *b = bed();
+	struct pkt *pkt = packet(b, IP_PROTO_TCP, guest, server, 30);
+
+	assert_int_equal(nat44_try_out(&b->nat, pkt, L3), DROP_NONE);
+	assert_endpoints(pkt->data + L3, outside, server);
+	assert_int_equal(nat44_try_in(&b->nat, packet(b, IP_PROTO_TCP, server, outside, 30), L3),
+		DROP_NAT44_NO_SESSION);
+	assert_int_equal(b->nat.table->n_sessions, 0);
+	nat44_out(&b->nat, packet(b, IP_PROTO_TCP, guest, server, 30), L3, 0);
+	pkt = packet(b, IP_PROTO_TCP, server, outside, 30);
+	assert_int_equal(nat44_try_in(&b->nat, pkt, L3), DROP_NONE);
+	assert_endpoints(pkt->data + L3, server, guest);
+	assert_int_equal(b->nat.table->n_sessions, 1);
+	bed_free(b);
+}
+
+TESTS(cmocka_unit_test(a_packet_that_only_tries_the_road_leaves_no_trace),
+	cmocka_unit_test(tcp_goes_out_and_comes_back_with_right_checksums),
 	cmocka_unit_test(udp_goes_out_and_comes_back_with_right_checksums),
 	cmocka_unit_test(an_echo_goes_out_and_comes_back),
 	cmocka_unit_test(a_question_from_outside_is_for_nobody_inside),

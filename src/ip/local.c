@@ -123,7 +123,10 @@ static void udp_local(struct ip *ip, struct turn *turn, struct pkt *pkt, const s
 		.payload_len = udp_len(udp) - UDP_HEADER_LEN,
 		.to_group = l->to_group,
 	};
-	service->fn(service->subject, turn, pkt, &d);
+	if (turn_is_trial(turn)) /* it would remember what it is asked */
+		turn_finish(turn, pkt);
+	else
+		service->fn(service->subject, turn, pkt, &d);
 }
 
 /* --- the stage --- */

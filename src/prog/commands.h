@@ -6,6 +6,7 @@
 #include "bridge/bridge.h"
 #include "config/config.h"
 #include "ctl/ctl.h"
+#include "gateway/gateway.h"
 #include "ip/ip.h"
 #include "port/port.h"
 #include "watch/watch.h"
@@ -17,6 +18,7 @@ struct rooms {
 	struct iface_table *ifaces;
 	struct bridges *bridges;
 	struct ip *ip;
+	struct gateway gateway;
 	struct workers *workers;
 	struct ports *ports;
 	struct watch *watch;

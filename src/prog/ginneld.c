@@ -10,6 +10,7 @@
 #include "prog/config_rules.h"
 #include "prog/handover.h"
 #include "prog/options.h"
+#include "prog/resolv.h"
 #include "prog/process.h"
 
 #include <errno.h>
@@ -64,6 +65,7 @@ static void on_age(void *arg)
 
 	bridges_age(d->rooms.bridges, loop_now(d->loop));
 	ip_tick(d->rooms.ip, loop_now(d->loop));
+	gateway_tick(&d->rooms.gateway, loop_now(d->loop));
 	loop_timer_set(d->loop, &d->age, loop_now(d->loop) + NS_PER_S);
 }
 
@@ -75,6 +77,16 @@ static uint64_t random_seed(void)
 	if (getrandom(&seed, sizeof(seed), GRND_NONBLOCK) < 0)
 		log_warning("ginneld: no random numbers from the kernel yet");
 	return seed;
+}
+
+/* Guests' questions go where the host's go, until somebody says otherwise. */
+static void ask_as_the_host(struct gateway *g)
+{
+	struct ip_addr servers[DNS_SERVERS_MAX];
+	uint32_t n = resolv_servers(servers, DNS_SERVERS_MAX);
+
+	for (uint32_t i = 0; i < n; i++)
+		dns_service_add_server(g->dns, &servers[i]);
 }
 
 static int make_rooms(struct daemon *d)
@@ -94,8 +106,13 @@ static int make_rooms(struct daemon *d)
 		&(struct ip_config){.ifaces = r->ifaces, .n_workers = config.n, .seed = random_seed()});
 	if (!r->ip)
 		return -ENOMEM;
+	err = gateway_init(&r->gateway, r->ip, r->ifaces, random_seed());
+	if (err)
+		return err;
+	ask_as_the_host(&r->gateway);
 	config.bridges = r->bridges;
 	config.ip = r->ip;
+	config.nat44 = r->gateway.nat44;
 	err = workers_create(&r->workers, &config);
 	if (err)
 		return err;
@@ -132,6 +149,8 @@ static void unmake_rooms(struct daemon *d)
 		workers_destroy(r->workers);
 	if (r->bridges)
 		bridges_destroy(r->bridges);
+	if (r->gateway.nat44)
+		gateway_fini(&r->gateway);
 	ip_destroy(r->ip);
 	iface_table_destroy(r->ifaces);
 }

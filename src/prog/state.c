@@ -41,7 +41,7 @@ int state_save(const struct rooms *rooms, const struct ctl_server *server, struc
 		(json_int_t)stopped_ns, "lost", (json_int_t)packets_lost(rooms), "ports",
 		ports_save(rooms->ports, parcel), "domains", domains, "cross-connects", xconnects, "router",
 		router, "config", config, "control", ctl_server_save(server, parcel));
-	if (parcel->json)
+	if (parcel->json && json_object_set_new(parcel->json, "gateway", gateway_save(&rooms->gateway)) == 0)
 		return 0;
 	state_resume(rooms);
 	return -ENOMEM;
@@ -72,6 +72,9 @@ int state_restore(const struct rooms *rooms, struct parcel *parcel, struct state
 		err = xconnects_restore(rooms->ifaces, json_object_get(o, "cross-connects"));
 	if (err == 0)
 		err = ip_restore(rooms->ip, json_object_get(o, "router"));
+	/* it speaks of interfaces and their addresses */
+	if (err == 0)
+		err = gateway_restore(&rooms->gateway, json_object_get(o, "gateway"));
 	config_restore(rooms->config, json_object_get(o, "config"));
 	report->from_pid = (int)parcel_u64(o, "pid", 0);
 	return err;

@@ -25,6 +25,7 @@ enum room {
 	ROOM_NONE,
 	ROOM_BRIDGES,
 	ROOM_IP,
+	ROOM_NAT44,
 };
 
 /* The road, in order. */
@@ -38,12 +39,12 @@ static const struct {
 	[STAGE_L3_INPUT] = {l3_input, ROOM_IP},
 	[STAGE_ARP_INPUT] = {arp_input, ROOM_IP},
 	[STAGE_IP4_INPUT] = {ip4_input, ROOM_IP},
-	[STAGE_IP4_PRE_LOOKUP] = {ip4_pre_lookup_none, ROOM_IP},
+	[STAGE_IP4_PRE_LOOKUP] = {nat44_input, ROOM_NAT44},
 	[STAGE_IP4_LOOKUP] = {ip4_lookup, ROOM_IP},
 	[STAGE_IP6_INPUT] = {ip6_input, ROOM_IP},
 	[STAGE_IP_LOCAL] = {ip_local, ROOM_IP},
 	[STAGE_ICMP_ERROR] = {icmp_error, ROOM_IP},
-	[STAGE_IP4_PRE_OUTPUT] = {ip4_pre_output_none, ROOM_IP},
+	[STAGE_IP4_PRE_OUTPUT] = {nat44_output, ROOM_NAT44},
 	[STAGE_IP_FRAGMENT] = {ip_fragment, ROOM_IP},
 	[STAGE_NEIGH_OUTPUT] = {neigh_output, ROOM_IP},
 	[STAGE_BVI_OUTPUT] = {bridge_forward, ROOM_BRIDGES},
@@ -67,7 +68,7 @@ static inline uint64_t clocks(void)
 
 int turn_runner_init(struct turn_runner *r, uint32_t worker, const struct turn_rooms *rooms)
 {
-	void *const subjects[] = {[ROOM_BRIDGES] = rooms->bridges, [ROOM_IP] = rooms->ip};
+	void *const subjects[] = {[ROOM_BRIDGES] = rooms->bridges, [ROOM_IP] = rooms->ip, [ROOM_NAT44] = rooms->nat44};
 
 	*r = (struct turn_runner){.rooms = *rooms};
 	for (enum stage s = 0; s < STAGE_COUNT; s++)

@@ -6,6 +6,7 @@
 #define GINNEL_WORKER_TURN_H
 
 #include "bridge/bridge.h"
+#include "gateway/nat44.h"
 #include "ip/ip.h"
 #include "port/port.h"
 
@@ -43,6 +44,7 @@ struct turn_counters {
 struct turn_rooms {
 	struct bridges *bridges;
 	struct ip *ip;
+	struct nat44 *nat44;
 };
 
 struct turn_runner {

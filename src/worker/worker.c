@@ -121,7 +121,8 @@ static int worker_init(
 		.cpu = config->cpus[idx],
 		.list = &no_queues,
 		.polled = &no_queues};
-	err = turn_runner_init(&w->runner, idx, &(struct turn_rooms){config->bridges, config->ip});
+	err = turn_runner_init(
+		&w->runner, idx, &(struct turn_rooms){config->bridges, config->ip, config->nat44});
 	if (err)
 		return err;
 	err = waker_init(&w->waker);
@@ -153,7 +154,8 @@ int workers_create(struct workers **out, const struct workers_config *config)
 	for (; ws->n < config->n && err == 0; ws->n += err == 0)
 		err = worker_init(ws, &ws->workers[ws->n], ws->n, config);
 	if (err == 0)
-		err = turn_runner_init(&ws->trial, config->n, &(struct turn_rooms){config->bridges, config->ip});
+		err = turn_runner_init(&ws->trial, config->n,
+			&(struct turn_rooms){config->bridges, config->ip, config->nat44});
 	if (err) {
 		workers_destroy(ws);
 		return err;

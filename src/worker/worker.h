@@ -14,6 +14,7 @@
 #define GINNEL_WORKER_WORKER_H
 
 #include "bridge/bridge.h"
+#include "gateway/nat44.h"
 #include "ip/ip.h"
 #include "port/port.h"
 
@@ -33,6 +34,7 @@ struct workers_config {
 	struct iface_table *ifaces;
 	struct bridges *bridges;
 	struct ip *ip;
+	struct nat44 *nat44;
 };
 
 /* Makes the workers; they start with workers_start(). 0 or -errno. */

@@ -114,6 +114,26 @@ void packet_make(
 	hdr_make(p, shape);
 }
 
+void packet_address(struct packet *p, const struct packet_shape *shape, const struct packet_ends *ends)
+{
+	uint8_t *ip = p->bytes + L3, *l4 = p->bytes + l4_at(p->bytes);
+
+	be32_set(ip + 12, ends->src);
+	be32_set(ip + 16, ends->dst);
+	ip[8] = 64;
+	ip4_set_csum(ip, IP4_HEADER_MIN);
+	be16_set(l4, ends->src_port);
+	be16_set(l4 + 2, ends->dst_port);
+	csum_make(p, shape);
+}
+
+struct packet_ends packet_ends_of(const uint8_t *frame)
+{
+	const uint8_t *ip = frame + L3, *l4 = frame + l4_at(frame);
+
+	return (struct packet_ends){be32_get(ip + 12), be32_get(ip + 16), be16_get(l4), be16_get(l4 + 2)};
+}
+
 bool packet_is_sound(const uint8_t *frame, uint32_t len)
 {
 	const uint8_t *ip = frame + L3;

@@ -24,6 +24,14 @@ struct packet {
 void packet_make(
 	struct packet *p, const struct packet_shape *shape, uint32_t from, uint32_t to, struct random *r);
 
+/* An IPv4 packet that was made so speaks from there to there. */
+struct packet_ends {
+	uint32_t src, dst;
+	uint16_t src_port, dst_port;
+};
+void packet_address(struct packet *p, const struct packet_shape *shape, const struct packet_ends *ends);
+struct packet_ends packet_ends_of(const uint8_t *frame);
+
 /* Every length and checksum is right. */
 bool packet_is_sound(const uint8_t *frame, uint32_t len);
 /* Of a sound packet: where its payload starts. */

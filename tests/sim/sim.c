@@ -80,6 +80,7 @@ static void base_init(struct sim *s, uint32_t n_workers)
 	assert_non_null(s->bridges);
 	s->ip = ip_create(&(struct ip_config){.ifaces = s->ifaces, .n_workers = n_workers, .seed = 1});
 	assert_non_null(s->ip);
+	assert_int_equal(gateway_init(&s->gateway, s->ip, s->ifaces, 1), 0);
 	assert_int_equal(bridge_domain_create(s->bridges, 1, &BRIDGE_DEFAULT_CONFIG, &s->domain), 0);
 }
 
@@ -103,7 +104,7 @@ void sim_init(struct sim *s, uint32_t n)
 	s->list = calloc(1, sizeof(*s->list) + SIM_PORTS * VHOST_PORT_PAIRS * sizeof(s->list->rxqs[0]));
 	assert_non_null(s->list);
 	assert_int_equal(waker_init(&s->waker), 0);
-	assert_int_equal(turn_runner_init(&s->runner, 0, &(struct turn_rooms){s->bridges, s->ip}), 0);
+	assert_int_equal(turn_runner_init(&s->runner, 0, &(struct turn_rooms){s->bridges, s->ip, s->gateway.nat44}), 0);
 	add_ports(s, n, &placer, s, 1);
 }
 
@@ -115,6 +116,7 @@ void sim_init_workers(struct sim *s, uint32_t n, uint32_t n_workers)
 	config.ifaces = s->ifaces;
 	config.bridges = s->bridges;
 	config.ip = s->ip;
+	config.nat44 = s->gateway.nat44;
 	for (uint32_t i = 0; i < n_workers; i++)
 		config.cpus[i] = WORKER_ANY_CPU;
 	assert_int_equal(workers_create(&s->workers, &config), 0);
@@ -136,6 +138,7 @@ void sim_fini(struct sim *s)
 		free(s->list);
 	}
 	bridges_destroy(s->bridges);
+	gateway_fini(&s->gateway);
 	ip_destroy(s->ip);
 	loop_destroy(s->loop);
 	iface_table_destroy(s->ifaces);

@@ -7,6 +7,7 @@
 #define GINNEL_SIM_SIM_H
 
 #include "base/random.h"
+#include "gateway/gateway.h"
 #include "guest.h"
 #include "port/vhost_port.h"
 #include "port/vnet.h"
@@ -33,6 +34,7 @@ struct sim {
 	struct ports ports;
 	struct bridges *bridges;
 	struct ip *ip;
+	struct gateway gateway;
 	struct bridge_domain *domain;
 	struct workers *workers; /* NULL: turns are run by hand */
 	struct turn_runner runner;
