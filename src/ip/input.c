@@ -175,3 +175,13 @@ bool ip_way_source(struct ip *ip, const struct iface *iface, const struct ip_add
 	drop = dst->ip6 ? ip6_way(ip, l3, p, sizeof(p), &neigh) : ip4_way(ip, l3, p, IP4_HEADER_MIN, &neigh);
 	return drop == DROP_NONE && ip_iface_source(ip->neighs.list[neigh].iface, dst, src);
 }
+
+bool ip_packet_send(struct ip *ip, struct turn *turn, const struct iface *iface, struct pkt *pkt)
+{
+	const struct ip_iface *l3 = ip_iface_of(iface);
+
+	if (l3)
+		return ip_send(ip, turn, l3, pkt);
+	turn_drop(turn, pkt, DROP_NO_ROAD);
+	return false;
+}

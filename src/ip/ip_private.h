@@ -137,9 +137,6 @@ void ip_send_frame(struct turn *turn, struct pkt *pkt, struct iface *iface);
 enum drop ip4_way(struct ip *ip, const struct ip_iface *l3, const uint8_t *p, uint32_t len, uint32_t *neigh);
 enum drop ip6_way(struct ip *ip, const struct ip_iface *l3, const uint8_t *p, uint32_t len, uint32_t *neigh);
 
-/* The header of a datagram of ours at p, ttl and all; payload_len bytes follow. */
-void ip_header_write(struct ip *ip, uint8_t *p, const struct ip_addr *src, const struct ip_addr *dst,
-	uint8_t proto, uint32_t payload_len);
 static inline uint32_t ip_header_len(bool ip6)
 {
 	return ip6 ? 40 : 20;

@@ -51,6 +51,12 @@ struct ip_udp {
 	uint32_t payload_len; /* what does not fit a frame is fragmented */
 };
 
+/* A packet of ours from its IP header on, for those who make it by hand: an id, a hop limit; payload_len bytes follow. */
+void ip_header_write(struct ip *ip, uint8_t *p, const struct ip_addr *src, const struct ip_addr *dst,
+	uint8_t proto, uint32_t payload_len);
+/* Pushes it on, behind an Ethernet header that is still to be written, by the routes of iface's table. False: dropped. */
+bool ip_packet_send(struct ip *ip, struct turn *turn, const struct iface *iface, struct pkt *pkt);
+
 /* From a stage up to STAGE_IP_LOCAL, any worker. False: no packet is left in this turn, or there is no route. */
 bool ip_udp_send(struct ip *ip, struct turn *turn, const struct ip_udp *udp);
 /* The same from control, which is not in a turn: it leaves with worker 0's next. False: too many wait. */

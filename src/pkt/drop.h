@@ -72,6 +72,10 @@ enum drop {
 	DROP_DNS_NO_SERVER,    /* nobody to ask */
 	DROP_DNS_FULL,         /* too many questions are outstanding, of all or of one client */
 	DROP_DNS_UNASKED,      /* answers no question of ours, or too late */
+	/* tunnels */
+	DROP_TUNNEL_MALFORMED, /* no frame, or not in the header it should have */
+	DROP_TUNNEL_UNKNOWN,   /* from somebody, or of a network, for which there is no tunnel */
+	DROP_TUNNEL_DEPTH,     /* a tunnel in a tunnel in a tunnel */
 	/* on the way out */
 	DROP_TX_DOWN,      /* the interface is down */
 	DROP_TX_NO_PEER,   /* no peer is connected, or its ring does not run */

@@ -10,6 +10,9 @@
  * A stage that makes a packet of its own takes one from turn_make(), turn_make_frame() or turn_copy(): there are
  * TURN_MADE of them in a turn, and none is promised. A packet that ended well is turn_finish()ed.
  *
+ * What leaves through a tunnel, or arrives by one, is a packet again at a stage that lies behind: whoever pushes one there
+ * asks turn_may_walk_again() and says turn_walk_again(), and the turn walks down the list once more.
+ *
  * Nothing here allocates, logs or asks the kernel.
  */
 #ifndef GINNEL_PKT_TURN_H
@@ -30,6 +33,9 @@
 #define TURN_BYTES_MADE (256 * 1024u)
 #define TURN_SEGS_MADE  2048
 
+/* Walks down the list of stages in one turn: a tunnel in a tunnel is carried, in and out, and no circle for long. */
+#define TURN_WALKS 4
+
 struct vec {
 	uint32_t n;
 	struct pkt *pkts[TURN_PKTS_ALL];
@@ -47,6 +53,8 @@ struct turn {
 	struct turn_watch *watch; /* NULL: nobody looks on */
 	bool hold; /* the buffers that are taken stay unreturned: they may be given back (worker/wire.c) */
 	void *held_from; /* hold: the ring they belong to, of the port that received */
+	bool again;      /* a packet was pushed to a stage that lies behind */
+	uint8_t n_walks; /* that are over */
 	struct iface *out[IFACE_MAX];
 	struct vec vecs[STAGE_COUNT];
 	uint32_t n_bytes_made;
@@ -113,6 +121,17 @@ static inline void turn_push_n(struct turn *turn, struct pkt *const *pkts, uint3
 
 	memcpy(&v->pkts[v->n], pkts, n * sizeof(*pkts));
 	v->n += n;
+}
+
+/* False: this is the last walk, or no walk at all (hold). */
+static inline bool turn_may_walk_again(const struct turn *turn)
+{
+	return turn->n_walks + 1 < TURN_WALKS && !turn->hold;
+}
+
+static inline void turn_walk_again(struct turn *turn)
+{
+	turn->again = true;
 }
 
 /* Ends a packet; reason is counted at the interface it came from. */
@@ -245,6 +264,8 @@ static inline void turn_begin(struct turn *turn, uint64_t now_ns)
 	turn->n_sent = 0;
 	turn->watch = NULL;
 	turn->hold = false;
+	turn->again = false;
+	turn->n_walks = 0;
 	turn->n_bytes_made = 0;
 	turn->n_segs_made = 0;
 }

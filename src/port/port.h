@@ -95,7 +95,7 @@ struct port_ops {
 	void (*check_memory)(struct port *port);
 	/*
 	 * Control, while no worker receives: stops, and says what a successor process needs to go on, which is its
-	 * kind's restore function's business (port_state.c). Then either this process ends, or resume() is called.
+	 * kind's restore function's business (port_state.c). NULL: its room saves and restores it. Then either this process ends, or resume() is called.
 	 */
 	json_t *(*save)(struct port *port, struct parcel *parcel);
 	void (*resume)(struct port *port);

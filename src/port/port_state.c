@@ -57,6 +57,8 @@ json_t *ports_save(struct ports *ports, struct parcel *parcel)
 	struct port *port;
 
 	list_for_each (port, &ports->list, link) {
+		if (!port->ops->save) /* its room saves it */
+			continue;
 		if (json_array_append_new(saved, port_save(port, parcel)) == 0)
 			continue;
 		log_error("%s cannot be handed over: out of memory, or its path is not UTF-8",

@@ -37,6 +37,7 @@ void commands_add(struct ctl *ctl, struct rooms *rooms, struct handover *handove
 	ctl_add_table(ctl, &nat44_commands, rooms->gateway.nat44);
 	ctl_add_table(ctl, &dhcp_commands, rooms->gateway.dhcp);
 	ctl_add_table(ctl, &dns_commands, rooms->gateway.dns);
+	ctl_add_table(ctl, &vxlan_commands, rooms->vxlans);
 	ctl_add_table(ctl, &worker_commands, rooms->workers);
 	ctl_add_table(ctl, &capture_commands, rooms->watch);
 	ctl_add_table(ctl, &trace_commands, rooms->watch);

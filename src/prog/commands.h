@@ -9,6 +9,7 @@
 #include "gateway/gateway.h"
 #include "ip/ip.h"
 #include "port/port.h"
+#include "tunnel/vxlan.h"
 #include "watch/watch.h"
 #include "worker/why.h"
 #include "worker/worker.h"
@@ -19,6 +20,7 @@ struct rooms {
 	struct bridges *bridges;
 	struct ip *ip;
 	struct gateway gateway;
+	struct vxlans *vxlans;
 	struct workers *workers;
 	struct ports *ports;
 	struct watch *watch;

@@ -126,6 +126,9 @@ static int make_rooms(struct daemon *d)
 					  .seed = random_seed(),
 				  });
 	r->ports = &d->port_list;
+	r->vxlans = vxlans_create(r->ports, r->ip, random_seed());
+	if (!r->vxlans)
+		return -ENOMEM;
 	r->watch = watch_create(&(struct watch_config){.loop = d->loop,
 		.ifaces = r->ifaces,
 		.n_workers = config.n,
@@ -147,6 +150,7 @@ static void unmake_rooms(struct daemon *d)
 		ports_fini(r->ports);
 	if (r->workers)
 		workers_destroy(r->workers);
+	vxlans_destroy(r->vxlans);
 	if (r->bridges)
 		bridges_destroy(r->bridges);
 	if (r->gateway.nat44)

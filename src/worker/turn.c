@@ -102,7 +102,7 @@ static uint64_t count_stage(struct stage_counters *c, uint64_t packets, uint64_t
 	return now;
 }
 
-static inline uint64_t run_stages(struct turn_runner *r, uint64_t since, bool watched)
+static inline uint64_t walk(struct turn_runner *r, uint64_t since, bool watched)
 {
 	struct turn *turn = r->turn;
 
@@ -121,6 +121,23 @@ static inline uint64_t run_stages(struct turn_runner *r, uint64_t since, bool wa
 		vec->n = 0;
 	}
 	return since;
+}
+
+static __attribute__((noinline)) uint64_t walk_again(struct turn_runner *r, uint64_t since, bool watched)
+{
+	while (r->turn->again) {
+		r->turn->again = false;
+		r->turn->n_walks++;
+		r->turn->n_sent = 0;
+		since = walk(r, since, watched);
+	}
+	return since;
+}
+
+static inline uint64_t run_stages(struct turn_runner *r, uint64_t since, bool watched)
+{
+	since = walk(r, since, watched);
+	return likely(!r->turn->again) ? since : walk_again(r, since, watched);
 }
 
 static __attribute__((noinline)) uint64_t run_stages_watched(struct turn_runner *r, uint64_t since)
