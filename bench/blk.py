@@ -36,12 +36,16 @@ class Place:
     where: str
     ways: list
     options: tuple = ()  # ginnel-blk's
+    first: bool = True   # nothing waits for a disk: see disks.pin()
+
+    def pin(self, cpu):
+        return disks.pin(cpu, self.first)
 
 
 PLACES = [
     Place("tmpfs", "/dev/shm", QSD_WAYS),
     Place("disk", "/var/tmp", QSD_WAYS),
-    Place("disk, no cache", "/var/tmp", QSD_WAYS_DIRECT, ("--cache=none",)),
+    Place("disk, no cache", "/var/tmp", QSD_WAYS_DIRECT, ("--cache=none",), False),
 ]
 
 
@@ -89,7 +93,7 @@ def sample(found):
 
 def run(make, case):
     with make() as disk:
-        return sample(disks.drive(disk, *case.client(), cpu=disks.CLIENT_CPU))
+        return sample(disks.drive(disk, *case.client(), pinned=case.place.pin(disks.CLIENT_CPU)))
 
 
 def best_way(place, scratch, image, progress):
@@ -99,7 +103,7 @@ def best_way(place, scratch, image, progress):
         text = " ".join(f"{key}={value}" for key, value in way.items())
         progress(f"{place.name}: {QSD} with {text}")
         try:
-            kiops = max(run(partial(disks.Qsd, scratch, image, cpu=disks.DISK_CPU, **way), case)["kiops"]
+            kiops = max(run(partial(disks.Qsd, scratch, image, pinned=place.pin(disks.DISK_CPU), **way), case)["kiops"]
                         for _ in range(2))
         except RuntimeError as why:
             tried.append({"way": text, "why": str(why).splitlines()[-1]})
@@ -109,9 +113,10 @@ def best_way(place, scratch, image, progress):
 
 
 def measure_case(case, scratch, image, way, options, progress):
+    pinned = case.place.pin(disks.DISK_CPU)
     runs = {GINNEL: partial(run, partial(disks.GinnelBlk, scratch, image, case.queues, case.place.options,
-                                         cpu=disks.DISK_CPU), case),
-            QSD: partial(run, partial(disks.Qsd, scratch, image, case.queues, cpu=disks.DISK_CPU, **way), case)}
+                                         pinned=pinned), case),
+            QSD: partial(run, partial(disks.Qsd, scratch, image, case.queues, pinned=pinned, **way), case)}
     samples, missing = interleave(case.name, runs, options.repeat, progress)
     row = {"case": case.name, "missing": missing, "samples": samples, "aim": case.aim, "depth": case.depth,
            "disks": {name: {key: spread(list_, key) for key in ("kiops", "gbps", "cpu_us", "p50_us", "p99_us")}

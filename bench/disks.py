@@ -13,16 +13,23 @@ from process import BIN, BUILD, Program, connects, wait_for
 CLIENT_CPU, DISK_CPU = 0, 1
 
 
+def pin(cpu, first):
+    """
+    Words before a command: it runs on that CPU. First: before all ordinary programs, which is steadier on a shared
+    machine, but keeps the kernel's threads waiting where there is a real disk.
+    """
+    return [*(["chrt", "-f", "1"] if first else []), "taskset", "-c", str(cpu)]
+
+
 class Disk(Program):
     """Serves self.image at self.socket."""
 
-    def __init__(self, scratch, name, image, command, cpu=None):
+    def __init__(self, scratch, name, image, command, pinned=()):
         self.socket = Path(scratch) / f"{name}.sock"
         self.image = image
         # a socket file that a killed process left is no sign of life
         self.socket.unlink(missing_ok=True)
-        pin = ["taskset", "-c", cpu] if cpu is not None else []
-        self.arguments = scratch, name, [*pin, *command]
+        self.arguments = scratch, name, [*pinned, *command]
         super().__init__(*self.arguments)
 
     def serves(self):
@@ -47,7 +54,7 @@ class Disk(Program):
 class Qsd(Disk):
     """qemu-storage-daemon. aio: threads, native or io_uring; native wants direct."""
 
-    def __init__(self, scratch, image, queues=1, aio="threads", direct=False, iothread=True, name="qsd", cpu=None):
+    def __init__(self, scratch, image, queues=1, aio="threads", direct=False, iothread=True, name="qsd", pinned=()):
         program = shutil.which("qemu-storage-daemon")
         if not program:
             raise Unavailable("no qemu-storage-daemon: apt install qemu-system-common or qemu-utils")
@@ -57,28 +64,27 @@ class Qsd(Disk):
         super().__init__(scratch, name, image, [
             program, *thread, "--blockdev",
             f"driver=file,node-name=f,filename={image},aio={aio},cache.direct={'on' if direct else 'off'},discard=unmap",
-            "--export", export], cpu)
+            "--export", export], pinned)
 
 
 class GinnelBlk(Disk):
-    def __init__(self, scratch, image, queues=1, options=(), name="ginnel-blk", cpu=None):
+    def __init__(self, scratch, image, queues=1, options=(), name="ginnel-blk", pinned=()):
         program = BIN / "ginnel-blk"
         if not program.exists():
             raise Unavailable(f"no {program}")
         super().__init__(scratch, name, image, [
-            program, f"--socket-path={scratch}/{name}.sock", f"--blk-file={image}", f"--queues={queues}", *options], cpu)
+            program, f"--socket-path={scratch}/{name}.sock", f"--blk-file={image}", f"--queues={queues}", *options], pinned)
 
 
-def client_command(socket, *options, cpu=None):
+def client_command(socket, *options, pinned=()):
     # of this build, also where another build's disk is measured
-    pin = ["taskset", "-c", str(cpu)] if cpu is not None else []
-    return [*pin, str(BUILD / "bin" / "ginnel-blk-bench"), f"--socket-path={socket}", "--json",
+    return [*pinned, str(BUILD / "bin" / "ginnel-blk-bench"), f"--socket-path={socket}", "--json",
             *(str(option) for option in options)]
 
 
-def drive(disk, *options, cpu=None):
+def drive(disk, *options, pinned=()):
     """One run of the client; what it found. Raises when something was wrong with the disk."""
-    command = client_command(disk.socket, f"--pid={disk.process.pid}", *options, cpu=cpu)
+    command = client_command(disk.socket, f"--pid={disk.process.pid}", *options, pinned=pinned)
     done = subprocess.run(command, capture_output=True, text=True, timeout=600)
     if done.returncode != 0:
         raise RuntimeError(f"{' '.join(command)}: status {done.returncode}\n{done.stderr}{done.stdout[:2000]}")
