@@ -182,21 +182,25 @@ accel_scale() {
 #   --mac, --ip      of the interface, e.g. 52:54:00:00:00:01 and 10.0.0.1/24
 #   --queues 1       queue pairs
 #   --device ""      more options of the virtio device, e.g. mrg_rxbuf=off,csum=off
+#   --disk PATH      vhost-user socket of its disk, which QEMU connects to, again and again; without, it has none
+#   --disk-device "" more options of the disk's virtio device
 #   --memory 128     MiB
 #   --cpus 1
 #   --run FILE       commands to run after boot
 #   --append ""      more of the kernel's command line
 #   --incoming URI   it does not boot: another QEMU sends it there
 guest_start() {
-	local name=$1 net=() append="console=ttyS0 quiet panic=-1 reboot=t guest.name=$1"
+	local name=$1 net=() disk=() append="console=ttyS0 quiet panic=-1 reboot=t guest.name=$1"
 	local -A guest=([role]=client [queues]=1 [memory]=128 [cpus]=1 [device]="" [socket]="" [ip]="" [run]=""
-		[mac]=52:54:00:00:00:01 [incoming]="" [append]="")
+		[mac]=52:54:00:00:00:01 [incoming]="" [append]="" [disk]="" [disk-device]="")
 	shift
 	while [ $# -gt 0 ]; do
 		guest[${1#--}]=$2
 		shift 2
 	done
 	[ -z "${guest[socket]}" ] || mapfile -t net < <(guest_net guest)
+	[ -z "${guest[disk]}" ] || disk=(-chardev "socket,id=disk,path=${guest[disk]},reconnect=1"
+		-device "vhost-user-blk-pci,chardev=disk${guest[disk-device]:+,${guest[disk-device]}}")
 	append+=" guest.ip=${guest[ip]} guest.run=$([ -z "${guest[run]}" ] || base64 -w 0 "${guest[run]}") ${guest[append]}"
 	rm -f "$run/$name".{log,agent,console,qmp}
 	"${as_user[@]}" touch "$run/$name.log" # QEMU writes it too
@@ -210,7 +214,7 @@ guest_start() {
 		-serial chardev:console -device virtio-serial-pci \
 		-chardev "socket,id=agent,path=$run/$name.agent,server=on,wait=off" \
 		-device virtserialport,chardev=agent -qmp "unix:$run/$name.qmp,server=on,wait=off" \
-		${guest[incoming]:+-incoming "${guest[incoming]}"} "${net[@]}"
+		${guest[incoming]:+-incoming "${guest[incoming]}"} "${net[@]}" "${disk[@]}"
 }
 
 # guest_net ARRAY: QEMU's arguments for the network interface, one in a line
