@@ -196,11 +196,7 @@ static void hurry(struct blk *blk, enum blk_leave leave)
 
 static uint64_t abandoned(const struct blk *blk)
 {
-	uint64_t n = 0;
-
-	for (uint32_t i = 0; i < blk->n_queues; i++)
-		n += __atomic_load_n(&blk->queues[i].abandoned, __ATOMIC_ACQUIRE);
-	return n;
+	return __atomic_load_n(&blk->abandoned, __ATOMIC_ACQUIRE);
 }
 
 /* The memory of a ring that is held stays mapped until nothing is abandoned any more. */
@@ -231,7 +227,30 @@ static void unpin_memory(struct blk *blk)
 	}
 }
 
-/* Bounded but for a worker that hangs in a call of its own. */
+/* From workers that hang in a call of their own. */
+static void seize(struct blk *blk)
+{
+	for (uint32_t i = 0; i < blk->n_workers; i++) {
+		struct blk_worker *w = &blk->workers[i];
+
+		if (!blk_call_seize(&w->call))
+			continue;
+		for (uint32_t k = i; k < blk->n_queues; k += blk->n_workers)
+			if (!blk->queues[k].wanted && blk->queues[k].held)
+				blk_queue_seize(&blk->queues[k]);
+		blk_call_give_back(&w->call);
+	}
+}
+
+static bool worker_hangs(const struct blk *blk)
+{
+	for (uint32_t i = 0; i < blk->n_workers; i++)
+		if (blk_call_hangs(&blk->workers[i].call))
+			return true;
+	return false;
+}
+
+/* Storage has its time; who makes calls to it does not outlast that. */
 static void on_quiesce(void *device)
 {
 	struct blk *blk = device;
@@ -244,8 +263,8 @@ static void on_quiesce(void *device)
 		return;
 	pin_memory(blk);
 	hurry(blk, BLK_LEAVE_ABANDON);
-	while (!wait_let_go(blk, NS_PER_S))
-		;
+	while (!wait_let_go(blk, blk->options.drain_ns / 4))
+		seize(blk);
 	log_error(
 		"storage does not answer: %llu operations are abandoned", (unsigned long long)abandoned(blk));
 }
@@ -308,7 +327,7 @@ int blk_resize(struct blk *blk, uint64_t size)
 
 void blk_tick(struct blk *blk)
 {
-	if (blk->pins && abandoned(blk) == 0)
+	if (blk->pins && abandoned(blk) == 0 && !worker_hangs(blk))
 		unpin_memory(blk);
 	if (blk_file_look(&blk->file) > 0)
 		tell_size(blk);
@@ -463,6 +482,8 @@ void blk_destroy(struct blk *blk)
 {
 	bool hangs;
 
+	if (blk->workers && worker_hangs(blk))
+		return;
 	if (blk->workers)
 		blk_workers_stop(blk);
 	hangs = blk->queues && abandoned(blk) > 0;

@@ -2,6 +2,7 @@
 #include "backend/blk_engine.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <string.h>
 
 static void over(struct blk_engine *e, struct blk_io *io, int64_t result)
@@ -21,6 +22,28 @@ static bool read_from_cache(struct blk_engine *e, struct blk_io *io)
 	return true;
 }
 
+/* While control has what is ours we wait: it does not take long. */
+static void come_back(enum blk_call *call)
+{
+	enum blk_call in = BLK_CALL_IN;
+
+	if (__atomic_compare_exchange_n(call, &in, BLK_CALL_OUT, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+		return;
+	while (__atomic_load_n(call, __ATOMIC_ACQUIRE) == BLK_CALL_SEIZED)
+		sched_yield();
+	__atomic_store_n(call, BLK_CALL_OUT, __ATOMIC_RELEASE);
+}
+
+static int64_t call_itself(struct blk_engine *e, const struct blk_io *io)
+{
+	int64_t result;
+
+	__atomic_store_n(e->config.call, BLK_CALL_IN, __ATOMIC_RELEASE);
+	result = blk_io_call(e->config.file, io, false);
+	come_back(e->config.call);
+	return result;
+}
+
 bool blk_engine_at_once(struct blk_engine *e, struct blk_io *io, bool reads_too)
 {
 	const struct blk_file *f = e->config.file;
@@ -34,7 +57,7 @@ bool blk_engine_at_once(struct blk_engine *e, struct blk_io *io, bool reads_too)
 	began_ns = e->last_ns ? e->last_ns : e->config.clock();
 	if (!blk_pace_own(pace, began_ns))
 		return false;
-	over(e, io, blk_io_call(f, io, false));
+	over(e, io, call_itself(e, io));
 	now_ns = e->last_ns = e->config.clock();
 	blk_pace_took(pace, began_ns, now_ns);
 	if (!blk_pace_own(pace, now_ns))

@@ -25,10 +25,46 @@ struct blk_pool;
 
 #define BLK_POOL_MAX 64
 
+/*
+ * A call that a worker makes itself may hang, and control must not wait for it without end. While the worker is in such a
+ * call it touches nothing but the call's own memory; control may take its queues away then (seize), and the worker finds
+ * out when it comes back.
+ *
+ *	out --worker--> in --worker--> out
+ *	                in --control--> seized --control, when it has done--> given back --worker--> out
+ */
+enum blk_call {
+	BLK_CALL_OUT,
+	BLK_CALL_IN,
+	BLK_CALL_SEIZED,
+	BLK_CALL_GIVEN_BACK,
+};
+
+/* Control: true, and until blk_call_give_back() what is the worker's is control's. */
+static inline bool blk_call_seize(enum blk_call *call)
+{
+	enum blk_call in = BLK_CALL_IN;
+
+	return __atomic_compare_exchange_n(
+		call, &in, BLK_CALL_SEIZED, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+}
+
+static inline void blk_call_give_back(enum blk_call *call)
+{
+	__atomic_store_n(call, BLK_CALL_GIVEN_BACK, __ATOMIC_RELEASE);
+}
+
+/* Some call of this worker hangs, or was seized and has not come back. */
+static inline bool blk_call_hangs(const enum blk_call *call)
+{
+	return __atomic_load_n(call, __ATOMIC_ACQUIRE) >= BLK_CALL_SEIZED;
+}
+
 struct blk_engine_config {
 	const struct blk_file *file;
 	uint32_t depth; /* operations on their way at once, at most */
 	uint64_t (*clock)(void);
+	enum blk_call *call;   /* the worker's, atomic */
 	struct blk_pool *pool; /* threads */
 	uint8_t *ram;          /* ram: as long as the file */
 	uint64_t ram_len;

@@ -86,21 +86,23 @@ TEST(the_largest_rates_and_debts_overflow_nothing)
 TEST(a_slow_call_is_the_last_one_for_a_while_that_doubles)
 {
 	struct blk_pace p = {0};
-	uint64_t now_ns = 1000, pause_ns = BLK_PACE_FIRST_NS;
+	uint64_t now_ns = 1000, pause_ns = BLK_PACE_SLOW_NS * BLK_PACE_SHARE;
 
-	blk_pace_took(&p, now_ns, now_ns + 1000);
+	blk_pace_took(&p, now_ns, now_ns + BLK_PACE_SLOW_NS - 1);
 	assert_true(blk_pace_own(&p, now_ns));
-	for (int i = 0; i < 20; i++) {
+	for (int i = 0; i < 40; i++) {
 		blk_pace_took(&p, now_ns, now_ns + BLK_PACE_SLOW_NS);
 		now_ns += BLK_PACE_SLOW_NS;
 		assert_false(blk_pace_own(&p, now_ns + pause_ns - 1));
 		assert_true(blk_pace_own(&p, now_ns + pause_ns));
 		pause_ns = min_u64(2 * pause_ns, BLK_PACE_LAST_NS);
 	}
-	for (int i = 0; i < BLK_PACE_FORGIVEN; i++)
-		blk_pace_took(&p, now_ns, now_ns + 1);
+	/* a quick one, and it begins anew */
+	blk_pace_took(&p, now_ns, now_ns + 1);
 	blk_pace_took(&p, now_ns, now_ns + BLK_PACE_SLOW_NS);
-	assert_true(blk_pace_own(&p, now_ns + BLK_PACE_SLOW_NS + BLK_PACE_FIRST_NS));
+	assert_true(blk_pace_own(&p, now_ns + BLK_PACE_SLOW_NS * (1 + BLK_PACE_SHARE)));
+	blk_pace_took(&p, now_ns, now_ns + 100 * NS_PER_S);
+	assert_true(blk_pace_own(&p, now_ns + 110 * NS_PER_S));
 }
 
 TESTS(cmocka_unit_test(without_limits_nothing_waits),

@@ -15,7 +15,9 @@
  *
  * What is on its way uses the guest's memory, so the wait is for storage. It is bounded: after drain_ns the operations
  * are cancelled, and what then still does not end is abandoned. The memory it uses stays mapped until it has ended
- * (struct blk_pin), and its requests stay noted as in flight if anybody notes them.
+ * (struct blk_pin), and no queue takes a request before: it may be the same guest, whose next writes must not be
+ * overtaken by the old ones. Its requests stay noted as in flight if anybody notes them. From a worker that hangs in a call of
+ * its own the ring is taken meanwhile (enum blk_call).
  */
 #ifndef GINNEL_BACKEND_BLK_PRIVATE_H
 #define GINNEL_BACKEND_BLK_PRIVATE_H
@@ -78,6 +80,7 @@ struct blk_worker {
 	bool stop; /* relaxed atomic */
 	pthread_t thread;
 	struct waker waker;
+	enum blk_call call; /* atomic */
 	uint64_t sleeps;
 };
 
@@ -101,6 +104,7 @@ struct blk {
 	uint8_t *ram;
 	uint64_t ram_len;
 	struct blk_pin *pins;
+	uint64_t abandoned; /* operations of all queues that still run for nobody; atomic */
 	uint64_t resizes;
 	pthread_mutex_t lock;
 	pthread_cond_t let_go; /* some queue's `held` became NULL */
@@ -113,6 +117,8 @@ struct blk {
 /* 0 or -errno. Called by the control thread, as is the other. */
 int blk_queue_open(struct blk_queue *q, struct blk *blk, uint32_t idx);
 void blk_queue_close(struct blk_queue *q);
+/* By control, which has seized what is the worker's: lets go of the ring. */
+void blk_queue_seize(struct blk_queue *q);
 /* How much was done; 0: there is nothing to do for now. */
 uint32_t blk_queue_turn(struct blk_queue *q, uint64_t now_ns);
 /*

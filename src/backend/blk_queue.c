@@ -13,24 +13,31 @@ static void note_time(struct blk_queue *q, enum blk_kind kind, uint64_t ns)
 	blk_count(&q->counters.times[kind][blk_time_bucket(ns)], 1);
 }
 
-/* The guest sees what was returned, and is called at most once for it. */
-static void show_returned(struct blk_queue *q)
+/* True: the guest wants to be called. */
+static bool publish_returned(struct blk_queue *q)
 {
-	struct virtq *vq;
-	struct inflight_ring *inflight;
-	uint64_t now_ns;
+	struct virtq *vq = &q->ring->vq;
+	struct inflight_ring *inflight = q->ring->inflight;
 	bool call;
 
-	if (q->n_returned == 0)
-		return;
-	vq = &q->ring->vq;
-	inflight = q->ring->inflight;
 	if (inflight)
 		inflight_ring_returning(inflight, q->notes, q->n_returned);
 	call = virtq_publish(vq);
 	if (inflight)
 		inflight_ring_returned(inflight, q->notes, q->n_returned, vq);
-	if (call && !virtq_call(vq))
+	return call;
+}
+
+/* The guest sees what was returned, and is called at most once for it. */
+static void show_returned(struct blk_queue *q)
+{
+	struct virtq *vq;
+	uint64_t now_ns;
+
+	if (q->n_returned == 0)
+		return;
+	vq = &q->ring->vq;
+	if (publish_returned(q) && !virtq_call(vq))
 		virtq_break(vq, VIRTQ_CALL_BLOCKS);
 	now_ns = q->blk->options.clock();
 	for (uint32_t i = 0; i < q->n_returned; i++)
@@ -99,14 +106,31 @@ static void log_read(struct blk_queue *q, const struct blk_io *io)
 	}
 }
 
+/* An operation has ended that nobody waits for. After the last of them all go on. */
+static void bury(struct blk_queue *q, struct blk_request *r)
+{
+	struct blk *blk = q->blk;
+
+	r->abandoned = false;
+	free_request(q, r);
+	__atomic_store_n(&q->abandoned, q->abandoned - 1, __ATOMIC_RELEASE);
+	if (__atomic_sub_fetch(&blk->abandoned, 1, __ATOMIC_ACQ_REL) > 0)
+		return;
+	for (uint32_t i = 0; i < blk->n_workers; i++)
+		waker_wake(&blk->workers[i].waker);
+}
+
+static bool others_linger(const struct blk *blk)
+{
+	return unlikely(__atomic_load_n(&blk->abandoned, __ATOMIC_ACQUIRE) > 0);
+}
+
 static void collect_one(struct blk_queue *q, struct blk_request *r)
 {
 	enum blk_fault fault;
 
 	if (unlikely(r->abandoned)) {
-		r->abandoned = false;
-		free_request(q, r);
-		__atomic_store_n(&q->abandoned, q->abandoned - 1, __ATOMIC_RELEASE);
+		bury(q, r);
 		return;
 	}
 	if (unlikely(q->ring->vq.log != NULL) && r->io.op == BLK_IO_READ && r->io.result > 0)
@@ -185,7 +209,8 @@ static uint32_t take(struct blk_queue *q, uint64_t now_ns)
 	struct virtq_chain chain = {.segs = q->segs, .max = BLK_SEGS};
 	uint32_t n = 0;
 
-	for (; n < BLK_BURST && q->free && !held_back(q, now_ns); n++) {
+	/* the ring may be gone when a call of our own comes back */
+	for (; n < BLK_BURST && q->free && q->ring && !held_back(q, now_ns); n++) {
 		struct blk_request *r = q->free;
 		int got = next_chain(q, &chain, &r->noted);
 
@@ -213,6 +238,7 @@ static void abandon(struct blk_queue *q)
 	for (struct blk_request *r = q->free; r; r = r->next_free, n++)
 		r->abandoned = false;
 	__atomic_store_n(&q->abandoned, q->abandoned + q->in_flight, __ATOMIC_RELEASE);
+	__atomic_add_fetch(&q->blk->abandoned, q->in_flight, __ATOMIC_ACQ_REL);
 	blk_count(&q->counters.abandoned, q->in_flight);
 	set_depth(q, 0);
 }
@@ -253,6 +279,18 @@ static void follow(struct blk_queue *q, struct vhost_ring *wanted)
 		virtq_call_due(&wanted->vq);
 }
 
+/* A guest is called by workers alone; this one's ring calls it when it runs again. */
+void blk_queue_seize(struct blk_queue *q)
+{
+	if (q->n_returned > 0)
+		publish_returned(q);
+	q->n_returned = 0;
+	abandon(q);
+	q->cancelled = false;
+	q->ring = NULL;
+	__atomic_store_n(&q->held, NULL, __ATOMIC_RELEASE);
+}
+
 uint32_t blk_queue_turn(struct blk_queue *q, uint64_t now_ns)
 {
 	struct vhost_ring *wanted = rcu_load(q->wanted);
@@ -262,7 +300,7 @@ uint32_t blk_queue_turn(struct blk_queue *q, uint64_t now_ns)
 	n += collect(q);
 	if (unlikely(wanted != q->ring))
 		follow(q, wanted);
-	else if (q->ring && q->ring->enabled)
+	else if (q->ring && q->ring->enabled && !others_linger(q->blk))
 		n += take(q, now_ns);
 	if (q->engine->ops->submit)
 		q->engine->ops->submit(q->engine);
@@ -280,7 +318,7 @@ bool blk_queue_arm(struct blk_queue *q, uint64_t *until_ns)
 
 	if (rcu_load(q->wanted) != q->ring)
 		return work || q->in_flight == 0; /* while it drains, the engine tells */
-	if (!q->ring || !q->ring->enabled || !q->free)
+	if (!q->ring || !q->ring->enabled || !q->free || others_linger(q->blk))
 		return work;
 	if (q->wait_until_ns) {
 		*until_ns = min_u64(*until_ns, q->wait_until_ns);
@@ -308,6 +346,7 @@ int blk_queue_open(struct blk_queue *q, struct blk *blk, uint32_t idx)
 	const struct blk_engine_config config = {.file = &blk->file,
 		.depth = o->depth,
 		.clock = o->clock,
+		.call = &blk->workers[idx % blk->n_workers].call,
 		.pool = blk->pool,
 		.ram = blk->ram,
 		.ram_len = blk->ram_len};

@@ -5,9 +5,11 @@
  */
 #include <dlfcn.h>
 #include <errno.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
@@ -17,15 +19,6 @@ static long long number(const char *name)
 	const char *text = getenv(name);
 
 	return text ? strtoll(text, NULL, 0) : 0;
-}
-
-static long long bytes_of(const struct iovec *iov, int n)
-{
-	long long all = 0;
-
-	for (int i = 0; i < n; i++)
-		all += (long long)iov[i].iov_len;
-	return all;
 }
 
 /* The function that this one stands before. */
@@ -53,30 +46,40 @@ static bool touches(off_t offset, long long len)
 	return offset < number("BAD_TO") && offset + len > number("BAD_FROM");
 }
 
-ssize_t preadv2(int fd, const struct iovec *iov, int n, off_t offset, int flags)
+/* Of one piece, or of several in an array. */
+static long long bytes_of(long call, const long *a)
 {
-	ssize_t (*real)(int, const struct iovec *, int, off_t, int);
+	const struct iovec *iov = (const struct iovec *)a[1];
+	long long all = 0;
 
-	find("preadv64v2", &real);
-	if (touches(offset, bytes_of(iov, n))) {
-		if (flags & RWF_NOWAIT) {
+	if (call == SYS_pread64 || call == SYS_pwrite64)
+		return a[2];
+	for (long i = 0; i < a[2]; i++)
+		all += (long long)iov[i].iov_len;
+	return all;
+}
+
+/* Transfers come this way, with the position as the fourth argument, and flags as the sixth where there are any. */
+long syscall(long call, ...)
+{
+	long (*real)(long, ...), a[6];
+	va_list args;
+
+	find("syscall", &real);
+	va_start(args, call);
+	for (int i = 0; i < 6; i++)
+		a[i] = va_arg(args, long);
+	va_end(args);
+	if ((call == SYS_pread64 || call == SYS_pwrite64 || call == SYS_preadv2 || call == SYS_pwritev2) &&
+		touches(a[3], bytes_of(call, a))) {
+		if (call == SYS_preadv2 && ((int)a[5] & RWF_NOWAIT)) {
 			errno = EAGAIN;
 			return -1;
 		}
 		if (is_bad())
 			return -1;
 	}
-	return real(fd, iov, n, offset, flags);
-}
-
-ssize_t pwritev2(int fd, const struct iovec *iov, int n, off_t offset, int flags)
-{
-	ssize_t (*real)(int, const struct iovec *, int, off_t, int);
-
-	find("pwritev64v2", &real);
-	if (touches(offset, bytes_of(iov, n)) && is_bad())
-		return -1;
-	return real(fd, iov, n, offset, flags);
+	return real(call, a[0], a[1], a[2], a[3], a[4], a[5]);
 }
 
 int fdatasync(int fd)

@@ -110,8 +110,8 @@ def a_flush_that_fails_is_told():
 
 
 def a_ring_is_let_go_of_while_storage_hangs():
-    """The guest leaves while its reads hang: the program answers, and serves the next guest."""
-    bad = {"BAD_FROM": "0", "BAD_TO": str(1 << 20), "BAD_MS": "8000"}
+    """The guest leaves while its reads hang: the program answers, and serves the next guest when they have ended."""
+    bad = {"BAD_FROM": "0", "BAD_TO": str(1 << 20), "BAD_MS": "5000"}
     with Disk("--engine=threads", "--drain=200", "--threads=4", bad=bad) as disk:
         client = subprocess.Popen([BIN / "ginnel-blk-bench", f"--socket-path={disk.socket}", "--rw=read", "--depth=4",
                                    "--requests=1000"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -120,9 +120,36 @@ def a_ring_is_let_go_of_while_storage_hangs():
         client.wait()
         wait_until("the ring let go of", lambda: not disk.ginnel("show", "block")["queues"][0]["running"])
         assert disk.ginnel("show", "block")["queues"][0]["abandoned"] == 4
-        # the pool's threads still hang; what the worker does itself goes on
         found = disk.guest("--rw=write", "--offset=2m", "--size=1m", "--requests=200", "--depth=1")
         assert found["faults"]["io_errors"] == 0, found["faults"]
+
+
+def a_ring_is_let_go_of_while_a_worker_hangs():
+    """The worker itself is in a write that does not end: its ring is taken from it."""
+    bad = {"BAD_FROM": "0", "BAD_TO": str(1 << 20), "BAD_MS": "6000"}
+    with Disk("--engine=threads", "--drain=200", bad=bad) as disk:
+        client = subprocess.Popen([BIN / "ginnel-blk-bench", f"--socket-path={disk.socket}", "--rw=write", "--depth=4",
+                                   "--requests=1000"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        wait_until("a request on its way", lambda: disk.ginnel("show", "block")["queues"][0]["depth"] > 0)
+        client.kill()
+        client.wait()
+        began = time.monotonic()
+        wait_until("the ring let go of", lambda: not disk.ginnel("show", "block")["queues"][0]["running"])
+        assert time.monotonic() - began < 5
+        assert disk.ginnel("show", "block")["queues"][0]["abandoned"] == 1
+        found = disk.guest("--rw=write", "--offset=2m", "--size=1m", "--requests=200", "--verify", "--read-back")
+        assert not any(found["faults"].values()), found["faults"]
+
+
+def a_program_whose_worker_hangs_ends():
+    with Disk("--engine=threads", "--drain=200", bad={"BAD_FROM": "0", "BAD_TO": str(SIZE), "BAD_MS": "30000"}) as disk:
+        client = subprocess.Popen([BIN / "ginnel-blk-bench", f"--socket-path={disk.socket}", "--rw=write", "--depth=1",
+                                   "--requests=10"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        wait_until("a request on its way", lambda: disk.ginnel("show", "block")["queues"][0]["depth"] > 0)
+        disk.process.terminate()
+        assert disk.process.wait(10) == 0
+        client.kill()
+        client.wait()
 
 
 def an_image_cut_short_is_an_error_and_then_a_smaller_disk():
@@ -183,7 +210,8 @@ def tests():
     yield everything_read_is_as_written_with_each_engine
     if BAD_STORAGE:
         yield from (a_bad_place_on_the_disk_is_an_error_and_the_rest_works, a_full_storage_is_an_error_by_name,
-                    a_flush_that_fails_is_told, a_ring_is_let_go_of_while_storage_hangs)
+                    a_flush_that_fails_is_told, a_ring_is_let_go_of_while_storage_hangs,
+                    a_ring_is_let_go_of_while_a_worker_hangs, a_program_whose_worker_hangs_ends)
     yield from (an_image_cut_short_is_an_error_and_then_a_smaller_disk, the_image_is_resized_by_command,
                 a_read_only_disk_cannot_be_written, limits_are_kept, an_image_in_use_is_refused_with_the_mend,
                 mistakes_are_answered_with_the_mend)
