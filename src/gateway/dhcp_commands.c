@@ -124,12 +124,12 @@ static int run_static(struct ctl_call *call)
 	uint8_t mac[MAC_LEN] = {0};
 	uint32_t ip = 0;
 
-	if (!iface || (!ctl_has(call, "del") && !gateway_call_ip4(call, "address", &ip)))
+	if (!iface || !gateway_call_ip4(call, "address", &ip))
 		return -1;
 	if (!pool)
 		return fail_no_pool(call, iface);
 	ctl_mac(call, "mac", mac);
-	switch (change_static(s, pool, mac_load(mac), ip)) {
+	switch (change_static(s, pool, mac_load(mac), ctl_has(call, "del") ? 0 : ip)) {
 	case 0:
 		return 0;
 	case -EEXIST:
@@ -275,7 +275,7 @@ static const struct ctl_command commands[] = {
 		"as router and DNS server if not told otherwise",
 		run_add, NULL},
 	{"dhcp server del <interface:interface>", "Give no more addresses there", run_del, NULL},
-	{"dhcp server static <interface:interface> <mac:mac> {<address:ip>|del}",
+	{"dhcp server static <interface:interface> <mac:mac> <address:ip> [del]",
 		"Always give a station the same address", run_static, NULL},
 	{"show dhcp leases [<interface:interface>]", "Which station has which address, and for how long",
 		run_show_leases, print_leases},

@@ -70,8 +70,7 @@ static void on_message(void *subject, struct turn *turn, struct pkt *pkt, const 
 	turn_drop(turn, pkt, d->src.ip6 ? DROP_IP_NO_SERVICE : handle(subject, turn, pkt, d));
 }
 
-struct dhcp_service *dhcp_service_create(
-	struct ip *ip, struct iface_table *ifaces, const struct dns_service *dns)
+struct dhcp_service *dhcp_service_create(struct ip *ip, struct iface_table *ifaces, struct dns_service *dns)
 {
 	struct dhcp_service *s = calloc(1, sizeof(*s));
 

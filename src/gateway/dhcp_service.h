@@ -24,7 +24,7 @@ struct dhcp_pool {
 struct dhcp_service {
 	struct ip *ip;
 	struct iface_table *ifaces;
-	const struct dns_service *dns;
+	struct dns_service *dns;
 	struct lock lock;                   /* over what servers hold */
 	struct dhcp_pool *pools[IFACE_MAX]; /* rcu_load() */
 	/* control */
@@ -34,7 +34,7 @@ struct dhcp_service {
 
 /* NULL when out of memory, or the port is taken. */
 struct dhcp_service *dhcp_service_create(
-	struct ip *ip, struct iface_table *ifaces, const struct dns_service *dns);
+	struct ip *ip, struct iface_table *ifaces, struct dns_service *dns);
 void dhcp_service_destroy(struct dhcp_service *s);
 
 /* Control. A pool, or another one: leases that fit it stay. The config is good. 0 or -ENOMEM. */

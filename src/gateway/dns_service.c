@@ -116,9 +116,14 @@ void dns_service_set(struct dns_service *s, const struct iface *iface, bool on)
 	__atomic_store_n(&s->on[iface->idx], on, __ATOMIC_RELAXED);
 }
 
-bool dns_service_serves(const struct dns_service *s, const struct iface *iface)
+bool dns_service_serves(struct dns_service *s, const struct iface *iface)
 {
-	return is_on(s, iface) && __atomic_load_n(&s->forward.n_servers, __ATOMIC_RELAXED) > 0;
+	bool serves;
+
+	lock_take(&s->lock);
+	serves = is_on(s, iface) && s->forward.n_servers > 0;
+	lock_release(&s->lock);
+	return serves;
 }
 
 int dns_service_add_server(struct dns_service *s, const struct ip_addr *server)
@@ -218,7 +223,7 @@ static int run_server(struct ctl_call *call)
 
 	if (!iface)
 		return -1;
-	dns_service_set(s, iface, !ctl_has(call, "del"));
+	dns_service_set(s, iface, !ctl_has(call, "disable") && ctl_u64(call, "dns", 1));
 	return 0;
 }
 
@@ -276,8 +281,8 @@ static void print_show(const json_t *result, FILE *out)
 }
 
 static const struct ctl_command commands[] = {
-	{"dns server add <interface:interface> [del]", "Answer questions of DNS at an interface's addresses",
-		run_server, NULL},
+	{"dns server <interface:interface> [disable|<dns:onoff>]",
+		"Answer questions of DNS at an interface's addresses", run_server, NULL},
 	{"dns upstream add <address:ip> [del]",
 		"Ask this server; without one the host's are asked, see /etc/resolv.conf", run_upstream,
 		NULL},

@@ -32,7 +32,7 @@ void dns_service_destroy(struct dns_service *s);
 /* Control. */
 void dns_service_set(struct dns_service *s, const struct iface *iface, bool on);
 /* Questions are answered there: it is on, and there is somebody to ask. */
-bool dns_service_serves(const struct dns_service *s, const struct iface *iface);
+bool dns_service_serves(struct dns_service *s, const struct iface *iface);
 /* As dns_forward_add_server(), dns_forward_del_server(). */
 int dns_service_add_server(struct dns_service *s, const struct ip_addr *server);
 int dns_service_del_server(struct dns_service *s, const struct ip_addr *server);

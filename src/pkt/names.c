@@ -80,7 +80,7 @@ static const struct {
 	[DROP_DHCP_NO_ADDRESS] = {"dhcp-no-address", "all addresses of the DHCP pool are taken"},
 	[DROP_DHCP_NOT_ITS_OWN] = {"dhcp-not-its-own", "station gives up a DHCP lease that is not its own"},
 	[DROP_DNS_MALFORMED] = {"dns-malformed", "no DNS question"},
-	[DROP_DNS_NO_SERVER] = {"dns-no-server", "no DNS server to ask, see dns server add"},
+	[DROP_DNS_NO_SERVER] = {"dns-no-server", "no DNS server to ask, see dns upstream add"},
 	[DROP_DNS_FULL] = {"dns-full", "too many DNS questions are outstanding"},
 	[DROP_DNS_UNASKED] = {"dns-unasked", "answers no DNS question that is outstanding"},
 	[DROP_TUNNEL_MALFORMED] = {"tunnel-malformed", "no frame inside, or not in the header it should have"},

@@ -33,6 +33,7 @@ static int run_del(struct ctl_call *call, const struct vxlan_ends *ends)
 
 	if (!v)
 		return ctl_fail(call, "there is no such tunnel: see show vxlan tunnel");
+	call->result = json_string(v->port.iface.name); /* which one it was */
 	port_remove(&v->port);
 	return 0;
 }
@@ -60,6 +61,17 @@ static int run_tunnel(struct ctl_call *call)
 	default:
 		return ctl_fail(call, "out of memory");
 	}
+}
+
+static int run_delete(struct ctl_call *call)
+{
+	const struct vxlans *vs = call->subject;
+	struct vxlan *v = vxlan_of(ports_get(vs->ports, (uint32_t)ctl_u64(call, "interface", 0)));
+
+	if (!v)
+		return ctl_fail(call, "that is no tunnel: see show vxlan tunnel");
+	port_remove(&v->port);
+	return 0;
 }
 
 static json_t *tunnel_json(const struct vxlan *v)
@@ -106,6 +118,7 @@ static void print_show(const json_t *result, FILE *out)
 static const struct ctl_command commands[] = {
 	{"create vxlan tunnel src <src:ip> dst <dst:ip> vni <vni:u32> [instance <instance:u16>] [del]",
 		"Make an interface whose frames travel in UDP to another end", run_tunnel, NULL},
+	{"delete vxlan tunnel <interface:interface>", "Remove a tunnel", run_delete, NULL},
 	{"show vxlan tunnel", "Which tunnels there are", run_show, print_show},
 	{0},
 };

@@ -24,6 +24,26 @@ addresses:
 """
 
 
+ROUTER = """
+interfaces:
+  vm1: {vhost-user: {socket: @/a.sock, server: true}, bridge: 1}
+  loop0: {loopback: {}, bridge: {bd-id: 1, bvi: true}, ip-addresses: [10.0.0.1/24, "fd00::1/64"], dns-server: true,
+    dhcp-server: 10.0.0.100-10.0.0.199, dhcp-static: [{mac: "02:00:00:00:00:01", address: 10.0.0.50}]}
+  uplink: {vhost-user: {socket: @/b.sock, server: true}, ip-addresses: [192.0.2.2/24]}
+  far: {vxlan: {src: 192.0.2.2, dst: 192.0.2.9, vni: 7}, bridge: 1}
+ip-routes:
+- {prefix: 0.0.0.0/0, next-hop: 192.0.2.1}
+nat44:
+  addresses: [192.0.2.2]
+  interfaces:
+  - {in: loop0, out: uplink}
+  static:
+  - {proto: tcp, local: 10.0.0.50, local-port: 80, external: 192.0.2.2, external-port: 8080}
+dns:
+  upstream: [192.0.2.53]
+"""
+
+
 def write(daemon, text):
     path = daemon.dir / "net.yaml"
     path.write_text(text.replace("@", str(daemon.dir)))
@@ -71,6 +91,23 @@ def a_file_becomes_true_and_can_be_written_back():
         assert d.ask("config", "show")["interfaces"]["vm1"]["mtu"] == 1400
         changes(d, "rollback", "2")
         assert d.ask("config", "show")["interfaces"]["vm1"]["mtu"] == 1400
+
+
+def a_router_is_said_in_a_file_too():
+    with Daemon() as d:
+        path = write(d, ROUTER)
+        changes(d, "apply", path)
+        assert changes(d, "diff", path) == []
+        assert {s["interface"]: s["side"] for s in d.ask("show", "nat44", "interfaces")} == {"loop0": "in", "uplink": "out"}
+        assert d.ask("show", "nat44", "static", "mappings")[0]["external"] == "192.0.2.2:8080"
+        assert d.ask("show", "dhcp", "server")[0]["static"] == [{"mac": "02:00:00:00:00:01", "address": "10.0.0.50"}]
+        assert d.ask("show", "vxlan", "tunnel")[0]["interface"] == "far"
+        assert "192.0.2.53" in d.ask("show", "dns")["servers"]
+        path = write(d, ROUTER.replace("192.0.2.53", "192.0.2.54").replace("8080", "8081"))
+        assert changes(d, "apply", path) == ["- dns upstream", "- nat44 static", "+ nat44 static", "+ dns upstream"]
+        write(d, "{}")
+        changes(d, "apply", path)
+        assert names(d) == {} and d.ask("show", "nat44", "addresses") == []
 
 
 def a_mistake_changes_nothing_and_says_where_and_what():
@@ -150,7 +187,7 @@ def a_successor_knows_what_was_configured():
 
 if __name__ == "__main__":
     main([
-        a_file_becomes_true_and_can_be_written_back,
+        a_router_is_said_in_a_file_too, a_file_becomes_true_and_can_be_written_back,
         a_mistake_changes_nothing_and_says_where_and_what,
         guests_that_stay_lose_no_packet_while_the_rest_changes,
         without_a_word_of_confirmation_it_goes_back,
