@@ -96,6 +96,31 @@ class Router(Program):
     clocks_per_packet = Ginneld.clocks_per_packet
 
 
+class Cable(Program):
+    """ginnel-p2p with its two sockets; it has one worker and no options to bind it."""
+
+    guests_listen = False
+
+    def __init__(self, scratch, options=()):
+        scratch = Path(scratch)
+        self.api = scratch / "api.sock"
+        self.sockets = [scratch / f"p{i}.sock" for i in range(2)]
+        super().__init__(scratch, "cable", [
+            "taskset", "-c", SWITCH_CPU, BIN / "ginnel-p2p", "--size", 1024, "--stats-socket", self.api,
+            *[word for path in self.sockets for word in ("--socket-path", path)], *options])
+
+    def wait_ready(self):
+        wait_for("ginnel-p2p's control socket", lambda: self.alive() and connects(self.api))
+
+    def ask(self, *command):
+        out = subprocess.run([BIN / "ginnel", "--api-socket", self.api, "--json", *command],
+                             check=True, capture_output=True, text=True).stdout
+        return json.loads(out) if out.strip() else None
+
+    def clocks_per_packet(self):
+        return sum(stage["clocks"] for stage in self.ask("show", "runtime")[0]["stages"])
+
+
 class Testpmd(Program):
     """DPDK's testpmd in interactive mode, one forwarding core; line-buffered, so that its answers can be read."""
 

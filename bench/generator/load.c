@@ -16,6 +16,7 @@ struct load {
 	struct ports *ports;
 	double clocks_per_s, interval;
 	bool sending;
+	uint32_t round; /* of as many as --slow says */
 	uint64_t busy_clocks, idle_clocks;
 };
 
@@ -25,6 +26,7 @@ static inline __attribute__((always_inline)) uint64_t round_of(
 {
 	struct ports *const ports = l->ports;
 	const uint32_t burst = ports->options->burst;
+	const bool takes = ++l->round >= ports->options->slow;
 	uint32_t moved = 0;
 	uint64_t ended;
 
@@ -33,11 +35,14 @@ static inline __attribute__((always_inline)) uint64_t round_of(
 
 		if (p->echoes)
 			send_reclaim(p, ports->options->queue_size, packed);
-		moved += port_receive(p, burst, ports->buffers_per_frame, packed);
+		if (likely(takes))
+			moved += port_receive(p, burst, ports->buffers_per_frame, packed);
 		/* now that it has buffers: when we are the slower side nothing is lost either */
 		if (partner->sends && l->sending)
 			moved += port_send(partner, burst, began, l->interval, packed);
 	}
+	if (takes)
+		l->round = 0;
 	ended = clocks_now();
 	*(moved ? &l->busy_clocks : &l->idle_clocks) += ended - began;
 	return ended;

@@ -31,6 +31,7 @@ struct options {
 	uint32_t size; /* bytes of a frame, without the virtio-net header */
 	uint32_t burst;
 	uint32_t rate; /* frames per second and port; 0: as many as go */
+	uint32_t slow; /* rounds for each in which a receiver looks */
 	bool one_way, echo, gso, idle;
 	uint32_t flows, macs;
 	uint32_t route;    /* 4 or 6: through a router, whose kind of IP; 0: a switch */
