@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "os/clock.h"
+#include "os/rcu.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -109,6 +110,7 @@ void port_remove(struct port *port)
 	port->iface.rewired = NULL;
 	for (uint32_t q = 0; q < PORT_MAX_RX_QUEUES; q++)
 		port_rx_stop(port, q);
+	port_set_netem(port, NULL);
 	iface_remove(port->ports->config.ifaces, &port->iface);
 	list_del(&port->link);
 	port->ops->destroy(port);
@@ -127,6 +129,36 @@ void port_watch_fd(struct port *port, uint32_t queue, int fd, bool on)
 	if (waker_watch(waker, fd) != 0)
 		log_warning("%s: frames of queue %u wake nobody", port->iface.name, queue);
 	waker_wake(waker); /* the first may have come before */
+}
+
+int port_set_netem(struct port *port, const struct netem_config *config)
+{
+	struct netem *new[PORT_MAX_RX_QUEUES] = {NULL}, *old[PORT_MAX_RX_QUEUES];
+	bool changes = config != NULL;
+
+	for (uint32_t q = 0; q < PORT_MAX_RX_QUEUES && config; q++) {
+		struct netem_config of_queue = *config;
+
+		of_queue.seed += q;
+		new[q] = netem_create(&of_queue);
+		if (new[q])
+			continue;
+		while (q-- > 0)
+			netem_destroy(new[q]);
+		return -ENOMEM;
+	}
+	for (uint32_t q = 0; q < PORT_MAX_RX_QUEUES; q++) {
+		old[q] = port->netem[q];
+		changes |= old[q] != NULL;
+		rcu_publish(port->netem[q], new[q]);
+	}
+	if (!changes)
+		return 0;
+	rcu_wait();
+	for (uint32_t q = 0; q < PORT_MAX_RX_QUEUES; q++)
+		netem_destroy(old[q]);
+	ports_wake(port->ports);
+	return 0;
 }
 
 int port_rx_start(struct port *port, uint32_t queue)

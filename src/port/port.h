@@ -18,6 +18,7 @@
 #include "os/parcel.h"
 #include "os/waker.h"
 #include "pkt/iface.h"
+#include "pkt/netem.h"
 #include "pkt/turn.h"
 
 #include <stdbool.h>
@@ -117,7 +118,9 @@ struct port {
 	/* And where the user wants it, for as long as the port lives; PORT_ANY_WORKER: anywhere. */
 	uint32_t rx_wanted[PORT_MAX_RX_QUEUES];
 	struct wire_wait rx_wait[PORT_MAX_RX_QUEUES]; /* lossless wires that begin here */
-	bool tx_watched;                              /* and whether any ends here */
+	struct netem *netem
+		[PORT_MAX_RX_QUEUES]; /* makes such a wire worse; rcu_publish(); NULL: nobody wants that */
+	bool tx_watched;              /* and whether any ends here */
 };
 
 static inline struct port *port_of(struct iface *iface)
@@ -212,5 +215,9 @@ void port_output(void *subject, struct turn *turn, const struct vec *vec);
 
 extern const struct ctl_table interface_commands; /* subject: struct ports */
 extern const struct ctl_table placement_commands; /* subject: struct ports */
+extern const struct ctl_table netem_commands;     /* subject: struct ports */
+
+/* For all receive queues of a port, each by itself; config NULL: none. Frames that are held are dropped. 0 or -ENOMEM. */
+int port_set_netem(struct port *port, const struct netem_config *config);
 
 #endif

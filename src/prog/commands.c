@@ -24,6 +24,7 @@ void commands_add(struct ctl *ctl, struct rooms *rooms, struct handover *handove
 	ctl_add_table(ctl, &handover_commands, handover);
 	ctl_add_table(ctl, &interface_commands, rooms->ports);
 	ctl_add_table(ctl, &placement_commands, rooms->ports);
+	ctl_add_table(ctl, &netem_commands, rooms->ports);
 	ctl_add_table(ctl, &dgram_commands, rooms->ports);
 	ctl_add_table(ctl, &host_commands, rooms->ports);
 	ctl_add_table(ctl, &stream_commands, rooms->ports);

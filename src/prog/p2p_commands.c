@@ -174,6 +174,7 @@ void p2p_commands_add(struct ctl *ctl, struct p2p_control *control)
 	ctl_add_type(ctl, &watch_node_type, rooms->watch);
 	ctl_add_table(ctl, &table, control);
 	ctl_add_table(ctl, &interface_commands, rooms->ports);
+	ctl_add_table(ctl, &netem_commands, rooms->ports);
 	ctl_add_table(ctl, &vhost_show_commands, rooms->ports);
 	ctl_add_table(ctl, &worker_commands, rooms->workers);
 	ctl_add_table(ctl, &capture_commands, rooms->watch);

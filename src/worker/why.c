@@ -19,7 +19,7 @@
 #define ICMP_LEN          8
 #define TTL               64
 #define FRAME_MIN         60
-#define FRAME_MAX       65535u
+#define FRAME_MAX         65535u
 #define SRC_PORT          49152 /* what a client picks: the first of those that nobody has a name for */
 #define ICMP_ECHO         8
 #define ICMP6_ECHO        128

@@ -2,6 +2,10 @@
 #include "worker/wire.h"
 
 #include "os/rcu.h"
+#include "pkt/netem.h"
+
+/* Packets that netem lets in or out at a time. */
+#define BURST 64
 
 /* The other end, if frames can go there at all. */
 static struct port *open_end(const struct port *from)
@@ -102,10 +106,84 @@ static uint32_t pass_on(struct turn *turn, struct port *from, struct port *to, s
 	return done;
 }
 
+/* --- a wire that is made worse (pkt/netem.h) --- */
+
+/* What is due leaves. Returns how many did. */
+static uint32_t netem_leave(struct turn *turn, struct netem *netem, struct port *to, struct wire_wait *wait)
+{
+	struct pkt *due[BURST];
+	uint32_t n = netem_due(netem, turn->now_ns, due, BURST), sent;
+
+	if (n == 0)
+		return 0;
+	if (unlikely(turn->watch != NULL))
+		show_begin(turn);
+	sent = to->ops->wire->tx(to, turn, due, n, wait);
+	if (unlikely(turn->watch != NULL) && sent > 0)
+		turn->watch->ops->output(turn->watch, &to->iface, due, sent);
+	netem_done(netem, sent);
+	turn->n_sent += sent;
+	if (sent > 0)
+		wait->waits = false;
+	if (sent < n)
+		begin_waiting(turn, to, wait);
+	return sent;
+}
+
+/* Everything that came is its own from here on, or is dropped. */
+static void netem_enter(struct turn *turn, struct netem *netem, const struct iface *from)
+{
+	struct vec *vec = &turn->vecs[STAGE_ETH_INPUT], *dropped = &turn->vecs[STAGE_DROP];
+
+	count_received(turn, from, vec, vec->n);
+	for (uint32_t i = 0; i < vec->n; i++) {
+		enum drop drop = netem_take(netem, vec->pkts[i], turn->now_ns);
+
+		if (drop != DROP_NONE)
+			turn_drop(turn, vec->pkts[i], drop);
+	}
+	count_dropped(turn, from, &turn->pkts[TURN_PKTS]);
+	if (unlikely(turn->watch != NULL)) {
+		turn->watch->ops->stage(turn->watch, turn, STAGE_ETH_INPUT, vec);
+		turn->watch->ops->stage(turn->watch, turn, STAGE_DROP, dropped);
+		turn->watch->ops->end(turn->watch, turn);
+	}
+	vec->n = 0;
+	dropped->n = 0;
+}
+
+/* The other end is there. While what is due finds no room nothing is taken, as without. */
+static __attribute__((noinline)) uint32_t netem_run(
+	struct turn *turn, const struct rxq *q, struct netem *netem, struct port *to)
+{
+	struct port *from = q->port;
+	struct wire_wait *wait = wait_of(q, to);
+	uint32_t sent = netem_leave(turn, netem, to, wait), taken;
+
+	if (wait->waits)
+		return sent;
+	taken = from->ops->rx(from, q->queue, turn, BURST);
+	if (taken > 0) {
+		netem_enter(turn, netem, &from->iface);
+		from->ops->wire->rx_settle(from, q->queue, turn, turn->n_pkts);
+		from->ops->rx_done(from, q->queue);
+		sent += netem_leave(turn, netem, to, wait);
+	}
+	return taken + sent;
+}
+
+uint64_t wire_due_ns(const struct rxq *q)
+{
+	const struct netem *netem = rcu_load(q->port->netem[q->queue]);
+
+	return netem && !q->port->rx_wait[q->queue].waits ? netem_next_ns(netem) : UINT64_MAX;
+}
+
 uint32_t wire_run(struct turn *turn, const struct rxq *q, uint32_t max)
 {
 	struct port *from = q->port, *to = open_end(from);
 	struct wire_wait *wait = wait_of(q, to);
+	struct netem *netem = rcu_load(from->netem[q->queue]);
 	uint32_t taken, done;
 
 	turn->hold = true;
@@ -114,6 +192,10 @@ uint32_t wire_run(struct turn *turn, const struct rxq *q, uint32_t max)
 		wait->waits = true;
 		from->ops->rx(from, q->queue, turn, 0); /* what goes along with the queue does not wait */
 		return 0;
+	}
+	if (unlikely(netem != NULL)) {
+		wait->waits = false;
+		return netem_run(turn, q, netem, to);
 	}
 	taken = from->ops->rx(from, q->queue, turn, max);
 	if (taken == 0) {

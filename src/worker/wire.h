@@ -30,6 +30,8 @@ static inline bool wire_waits(const struct rxq *q)
 
 /* Of a queue that waits: asks to be woken when there is room. True: do not sleep. */
 bool wire_arm(const struct rxq *q, uint32_t worker);
+/* When a frame that netem holds is due; UINT64_MAX: none is, or it waits. */
+uint64_t wire_due_ns(const struct rxq *q);
 void wire_disarm(const struct rxq *q, uint32_t worker);
 
 #endif

@@ -42,15 +42,31 @@ static void disarm_all(const struct rx_list *list, uint32_t worker)
 	}
 }
 
+/* How long until a wire has to do something by itself; UINT64_MAX: none has. */
+static uint64_t until_due(const struct rx_list *list)
+{
+	uint64_t due_ns = UINT64_MAX, now_ns;
+
+	for (uint32_t i = 0; i < list->n; i++)
+		if (unlikely(iface_is_lossless(&list->rxqs[i].port->iface)))
+			due_ns = min_u64(due_ns, wire_due_ns(&list->rxqs[i]));
+	if (due_ns == UINT64_MAX)
+		return UINT64_MAX;
+	now_ns = clock_now_ns();
+	return due_ns > now_ns ? due_ns - now_ns : 0;
+}
+
 /* Arm, look again, then sleep. Control may replace the list meanwhile; it wakes us then. */
 static void worker_sleep(struct worker *w)
 {
 	const struct rx_list *list = rcu_load(w->polled);
 
 	if (!arm_all(list, w->idx)) {
+		uint64_t rest_ns = until_due(list);
+
 		iface_count(&w->sleeps, 1);
 		rcu_sleep();
-		waker_wait(&w->waker, UINT64_MAX);
+		waker_wait(&w->waker, rest_ns);
 		rcu_woke();
 		list = rcu_load(w->polled);
 	}

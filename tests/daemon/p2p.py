@@ -228,6 +228,25 @@ def at_a_fixed_rate_nobody_has_to_kick():
         assert runtime["mode"] == "timer", runtime
 
 
+def a_wire_can_be_made_worse():
+    with Cable("--port=net0", "--port=net1") as c:
+        a, b = two(c, "net0", "net1")
+        c.refuses("from 0 to 100", "set", "netem", "net0", "loss", "101")
+        c.refuses("jitter no more", "set", "netem", "net0", "delay", "10", "jitter", "11")
+        assert c.run("set", "netem", "net0", "delay", "200000")[0] == 0
+        assert c.ask("show", "netem")[0]["delay"] == 200000
+        began = time.monotonic()
+        passes(a, b)
+        assert time.monotonic() - began >= 0.2
+        passes(b, a)  # the way back is as it was
+        assert c.run("set", "netem", "net0", "loss", "100%")[0] == 0
+        for _ in range(10):
+            assert a.send(FRAME)
+        wait_until(lambda: {"netem-loss": 10}.items() <= c.ask("show", "interface", "net0")[0]["drops"].items(), "loss")
+        assert c.run("set", "netem", "net0", "off")[0] == 0
+        passes(a, b)
+
+
 def a_worker_that_waits_for_a_receiver_sleeps():
     with Cable("--port=net0", "--port=net1") as c:
         a, b = FrontEnd(c.dir / "net0.sock"), FrontEnd(c.dir / "net1.sock")
@@ -282,5 +301,5 @@ if __name__ == "__main__":
           frames_wait_for_whoever_is_not_there, ports_are_made_while_it_runs,
           a_port_can_be_answered_with_its_connection, only_registered_memory_is_accepted,
           a_guest_that_breaks_its_ring_hurts_itself_alone, at_a_fixed_rate_nobody_has_to_kick,
-          a_worker_that_waits_for_a_receiver_sleeps, captures_go_to_their_directory_and_nowhere_else,
+          a_wire_can_be_made_worse, a_worker_that_waits_for_a_receiver_sleeps, captures_go_to_their_directory_and_nowhere_else,
           many_memory_objects_can_be_registered])

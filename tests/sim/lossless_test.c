@@ -569,6 +569,70 @@ TEST(flows_to_several_queues_stay_in_order_and_whole)
 	sim_fini(&sim);
 }
 
+/* --- a wire that is made worse --- */
+
+static void set_netem(uint32_t i, const struct netem_config *config)
+{
+	assert_int_equal(port_set_netem(&sim.port[i]->port, config), 0);
+}
+
+TEST(frames_that_are_delayed_are_their_senders_no_more)
+{
+	const struct netem_config config = {.delay_ns = 100000, .frames = 100, .seed = 1};
+
+	begin(SIM_RING_FEATURES);
+	set_netem(0, &config);
+	guest_post_n(&sim.guest[1], 20, BUFFER_LEN);
+	send_n(0, 0, 10);
+	assert_int_equal(sim_turn(&sim), 10);
+	assert_int_equal(guest_reap(&sim.guest[0]), 10);
+	sim_expect_nothing(&sim, 1);
+	assert_int_equal(wire_due_ns(&sim.list->rxqs[0]), sim.now_ns + config.delay_ns);
+	for (uint32_t i = 0; i < 9; i++)
+		assert_int_equal(sim_turn(&sim), 0);
+	assert_int_equal(sim_turn(&sim), 10);
+	for (uint32_t i = 0; i < 10; i++)
+		expect(1, i);
+	set_netem(0, NULL);
+	send_n(0, 10, 1);
+	assert_int_equal(sim_turn(&sim), 1);
+	expect(1, 10);
+	sim_fini(&sim);
+}
+
+TEST(what_is_lost_on_purpose_has_its_reason_and_what_is_not_waits_as_ever)
+{
+	const struct netem_config config = {.loss = NETEM_ALL / 2, .frames = 100, .seed = 3};
+	uint32_t lost, received = 0;
+
+	begin(SIM_RING_FEATURES);
+	set_netem(0, &config);
+	send_n(0, 0, 60);
+	sim_settle(&sim);
+	lost = (uint32_t)sim_drops(&sim, 0, DROP_NETEM_LOSS);
+	assert_in_range(lost, 10, 50);
+	assert_int_equal(sim_drops(&sim, 1, DROP_TX_WAITED), 1);
+	for (uint32_t i = 0; i < 60; i++) {
+		guest_post_n(&sim.guest[1], 1, BUFFER_LEN);
+		sim_settle(&sim);
+		received += guest_receive(&sim.guest[1], &sim.got);
+	}
+	assert_int_equal(received, 60 - lost);
+	assert_int_equal(losses(), lost);
+	/* nothing is taken while what is due waits */
+	while (guest_receive(&sim.guest[1], &sim.got) || guest_outstanding(&sim.guest[1], GUEST_RX) > 0) {
+		send_n(0, 100, 1);
+		sim_settle(&sim);
+	}
+	guest_reap(&sim.guest[0]);
+	for (uint32_t i = 0; i < 10; i++) {
+		send_n(0, 200 + i, 1);
+		sim_settle(&sim);
+	}
+	assert_true(guest_outstanding(&sim.guest[0], GUEST_TX) >= 3);
+	sim_fini(&sim);
+}
+
 /* --- a guest that breaks --- */
 
 TEST(a_receiver_that_breaks_its_ring_hurts_nobody_and_is_waited_for)
@@ -613,4 +677,6 @@ TESTS(cmocka_unit_test(frames_wait_with_their_sender_until_there_are_buffers),
 	cmocka_unit_test(of_many_frames_to_slow_receivers_none_is_lost_or_twice_there),
 	cmocka_unit_test(a_receiver_that_leaves_in_the_middle_misses_nothing),
 	cmocka_unit_test(flows_to_several_queues_stay_in_order_and_whole),
+	cmocka_unit_test(frames_that_are_delayed_are_their_senders_no_more),
+	cmocka_unit_test(what_is_lost_on_purpose_has_its_reason_and_what_is_not_waits_as_ever),
 	cmocka_unit_test(a_receiver_that_breaks_its_ring_hurts_nobody_and_is_waited_for))
