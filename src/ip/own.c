@@ -123,7 +123,8 @@ static void report_conflicts(const struct ip_iface *l3)
 {
 	uint32_t n = __atomic_load_n(&l3->state->conflicts, __ATOMIC_RELAXED);
 
-	if (n == l3->state->conflicts_logged)
+	if (n < 2 * l3->state->conflicts_logged ||
+		n == 0) /* a peer says when: each time twice as many have to come */
 		return;
 	l3->state->conflicts_logged = n;
 	log_warning(

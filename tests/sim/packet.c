@@ -134,6 +134,20 @@ struct packet_ends packet_ends_of(const uint8_t *frame)
 	return (struct packet_ends){be32_get(ip + 12), be32_get(ip + 16), be16_get(l4), be16_get(l4 + 2)};
 }
 
+void packet_readdress(struct packet *p, const uint8_t *src, const uint8_t *dst)
+{
+	struct packet_shape shape = {.begun = p->hdr.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM};
+	uint8_t *ip = p->bytes + L3;
+	bool ip6 = is_ip6(p->bytes);
+
+	memcpy(ip + (ip6 ? 8 : 12), src, ip6 ? 16 : 4);
+	memcpy(ip + (ip6 ? 24 : 16), dst, ip6 ? 16 : 4);
+	ip[ip6 ? 7 : 8] = 64;
+	if (!ip6)
+		ip4_set_csum(ip, IP4_HEADER_MIN);
+	csum_make(p, &shape);
+}
+
 bool packet_is_sound(const uint8_t *frame, uint32_t len)
 {
 	const uint8_t *ip = frame + L3;

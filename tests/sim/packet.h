@@ -32,6 +32,9 @@ struct packet_ends {
 void packet_address(struct packet *p, const struct packet_shape *shape, const struct packet_ends *ends);
 struct packet_ends packet_ends_of(const uint8_t *frame);
 
+/* Other addresses of IP than the random ones, and a time to live; checksums are as right, or begun, as they were. */
+void packet_readdress(struct packet *p, const uint8_t *src, const uint8_t *dst);
+
 /* Every length and checksum is right. */
 bool packet_is_sound(const uint8_t *frame, uint32_t len);
 /* Of a sound packet: where its payload starts. */
