@@ -12,6 +12,8 @@
 /* So many nodes wait before the workers are waited for. */
 #define WAITING_MAX 256
 #define PAGE        4096u
+/* So many routes are spread over all of the root: its pages are full enough to be large ones. */
+#define LARGE_FROM 65536
 
 int lpm_init(struct lpm *lpm, const struct lpm_config *config)
 {
@@ -235,6 +237,8 @@ int lpm_set(struct lpm *lpm, const uint8_t *addr, uint8_t len, uint32_t value)
 	if (lpm->rules.values[slot] == 0) {
 		memcpy(lpm->rules.keys + (size_t)slot * lpm->addr_len, key, lpm->addr_len);
 		lpm->rules.n++;
+		if (lpm->rules.n == LARGE_FROM)
+			pages_prefer_large(lpm->root, (size_t)1 << lpm->root_bits, sizeof(*lpm->root));
 		lpm->n_by_len[len]++;
 	}
 	lpm->rules.values[slot] = rule_word(len, value);

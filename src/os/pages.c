@@ -11,6 +11,17 @@ void *pages_alloc(size_t n, size_t size)
 	return pages == MAP_FAILED ? NULL : pages;
 }
 
+/* Newer than the C library's headers: move together now what is there already (Linux 6.1). */
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25
+#endif
+
+void pages_prefer_large(void *pages, size_t n, size_t size)
+{
+	if (madvise(pages, n * size, MADV_HUGEPAGE) == 0)
+		madvise(pages, n * size, MADV_COLLAPSE);
+}
+
 void pages_free(void *pages, size_t n, size_t size)
 {
 	if (pages)
