@@ -118,6 +118,48 @@ TEST(one_setting_may_end_another)
 		    "\"rooms\":{\"1\":{}}}");
 }
 
+TEST(words_switch_and_lists_may_be_of_plain_values)
+{
+	world_do("make lamp led");
+	world_do("set lamp tag Lamp0 new");
+	world_do("set lamp tag Lamp0 dear");
+	world_do("set lamp tag Lamp0 old");
+	world_do("set lamp tag Lamp0 new del");
+	world_do("set lamp tag del Lamp0 old");
+	world_do("set lamp dim Lamp0");
+	world_do("set lamp watch Lamp0");
+	assert_tree(
+		"{\"lamps\":{\"Lamp0\":{\"bulb\":\"led\",\"dim\":true,\"tags\":[\"dear\"],\"watch\":true}}}");
+	world_do("set lamp dim Lamp0 disable");
+	world_do("set lamp watch Lamp0 del");
+	world_do("set lamp tag del Lamp0 all");
+	assert_tree("{\"lamps\":{\"Lamp0\":{\"bulb\":\"led\"}}}");
+}
+
+TEST(a_thing_may_go_by_what_it_was_made_of)
+{
+	world_do("make torch watt 3");
+	world_do("make torch watt 4");
+	world_do("set lamp name Lamp0 big");
+	world_do("make torch watt 3 del");
+	assert_tree("{\"lamps\":{\"Lamp1\":{\"torch\":4}}}");
+}
+
+TEST(an_item_may_name_several_things)
+{
+	world_do("make lamp led");
+	world_do("make lamp led");
+	world_do("pair lamps left Lamp0 right Lamp1");
+	world_do("pair lamps left Lamp0");
+	world_do("set lamp name Lamp1 r");
+	assert_tree("{\"lamps\":{\"Lamp0\":{\"bulb\":\"led\"},\"r\":{\"bulb\":\"led\"}}, "
+		    "\"pairs\":[{\"left\":\"Lamp0\",\"right\":\"r\"},{\"left\":\"Lamp0\"}]}");
+	world_do("drop lamp r");
+	assert_tree("{\"lamps\":{\"Lamp0\":{\"bulb\":\"led\"}}, \"pairs\":[{\"left\":\"Lamp0\"}]}");
+	world_do("pair lamps left Lamp0 del");
+	assert_tree("{\"lamps\":{\"Lamp0\":{\"bulb\":\"led\"}}}");
+}
+
 /* --- files --- */
 
 #define TWO_LAMPS                                    \
@@ -194,8 +236,9 @@ TEST(a_mistake_is_told_with_its_line_and_changes_nothing)
 	apply(TWO_LAMPS);
 	assert_refused("lamps:\n  desk:\n    bulb: led\n    colour: red\n",
 		":4: lamps desk colour: nothing is known of that: there are bulb, color, room, follow, "
-		"timer, state");
-	assert_refused("lamp: {}\n", ":1: lamp: nothing is known of that: there are rooms, lamps, wishes");
+		"timer, torch, tags, dim, watch, state");
+	assert_refused(
+		"lamp: {}\n", ":1: lamp: nothing is known of that: there are rooms, lamps, pairs, wishes");
 	assert_refused(
 		"lamps:\n  desk: {bulb: led, room: x}\n", ":2: lamps desk room: 'x' is not a number (room)");
 	assert_refused("lamps:\n  desk: {bulb: led, follow: wall}\n",
@@ -317,6 +360,10 @@ TESTS(cmocka_unit_test_setup_teardown(the_tree_is_what_commands_said, world_begi
 	cmocka_unit_test_setup_teardown(
 		what_names_a_thing_goes_with_it_and_is_renamed_with_it, world_begin, world_end),
 	cmocka_unit_test_setup_teardown(one_setting_may_end_another, world_begin, world_end),
+	cmocka_unit_test_setup_teardown(
+		words_switch_and_lists_may_be_of_plain_values, world_begin, world_end),
+	cmocka_unit_test_setup_teardown(a_thing_may_go_by_what_it_was_made_of, world_begin, world_end),
+	cmocka_unit_test_setup_teardown(an_item_may_name_several_things, world_begin, world_end),
 	cmocka_unit_test_setup_teardown(
 		a_file_makes_what_it_says_under_the_names_it_gives, world_begin, world_end),
 	cmocka_unit_test_setup_teardown(applied_again_it_runs_no_command, world_begin, world_end),

@@ -20,6 +20,7 @@
 
 struct world {
 	char names[WORLD_LAMPS][CONFIG_STEP_LEN]; /* empty: no lamp */
+	uint64_t torch[WORLD_LAMPS];              /* its watts, of a torch */
 	uint32_t n_made, n_commands;
 	bool rooms[8];
 	struct loop *loop;
@@ -61,6 +62,7 @@ static inline int run_make(struct ctl_call *call)
 		if (world.names[i][0])
 			continue;
 		snprintf(world.names[i], CONFIG_STEP_LEN, "Lamp%u", world.n_made++);
+		world.torch[i] = ctl_has(call, "bulb") ? 0 : ctl_u64(call, "watt", 0);
 		call->result = json_string(world.names[i]);
 		return 0;
 	}
@@ -113,6 +115,22 @@ static inline int run_close(struct ctl_call *call)
 	return 0;
 }
 
+/* A lamp that goes by what it was made of. */
+static inline int run_torch(struct ctl_call *call)
+{
+	if (!ctl_has(call, "del"))
+		return run_make(call);
+	world.n_commands++;
+	for (int i = 0; i < WORLD_LAMPS; i++) {
+		if (world.torch[i] != ctl_u64(call, "watt", 0))
+			continue;
+		world.names[i][0] = 0;
+		world.torch[i] = 0;
+		return 0;
+	}
+	return ctl_fail(call, "there is no such torch");
+}
+
 static const struct ctl_command world_rows[] = {
 	{"make room <room:u32> [quiet <quiet:onoff>] [del]", "m", run_room, NULL},
 	{"close room <room:u32>", "c", run_close, NULL},
@@ -126,6 +144,12 @@ static const struct ctl_command world_rows[] = {
 	{"set lamp alone <lamp:lamp>", "a", run_set, NULL},
 	{"set lamp timer <lamp:lamp> [number <number:u32>] [hour <hour:u32>]", "t", run_set, NULL},
 	{"set lamp state <lamp:lamp> <state:{on|off}>", "s", run_set, NULL},
+	{"set lamp tag <lamp:lamp> <tag:word> [del]", "t", run_set, NULL},
+	{"set lamp tag del <lamp:lamp> {all|<tag:word>}", "t", run_set, NULL},
+	{"set lamp dim <lamp:lamp> [enable|disable]", "d", run_set, NULL},
+	{"set lamp watch <lamp:lamp> [del]", "w", run_set, NULL},
+	{"make torch watt <watt:u32> [del]", "t", run_torch, NULL},
+	{"pair lamps [left <left:lamp>] [right <right:lamp>] [del]", "p", run_set, NULL},
 	{"wish add <what:word> {light|<lamp:lamp> [firm]}", "w", run_set, NULL},
 	{"wish del <what:word>", "w", run_set, NULL},
 	{"wish forget", "w", run_set, NULL},
@@ -183,6 +207,27 @@ static const struct config_rule world_rules[] = {
 		.place = LAMP "/timer/$number=0",
 		.value = "hour",
 		.undo = "set.lamp.timer"},
+	{.method = "make.torch.watt",
+		.kind = CONFIG_MAKE,
+		.place = "lamps/=/torch",
+		.value = "watt",
+		.del = "del"},
+	{.method = "set.lamp.tag", .kind = CONFIG_ADD, .place = LAMP "/tags", .value = "tag", .del = "del"},
+	{.method = "set.lamp.tag.del", .kind = CONFIG_TAKE, .place = LAMP "/tags", .value = "tag"},
+	{.method = "set.lamp.tag.del", .kind = CONFIG_CLEAR, .place = LAMP "/tags", .only = "all"},
+	{.method = "set.lamp.dim",
+		.kind = CONFIG_SET,
+		.place = LAMP "/dim",
+		.on = "enable",
+		.off = "disable",
+		.initial = "false"},
+	{.method = "set.lamp.watch", .kind = CONFIG_SET, .place = LAMP "/watch", .del = "del"},
+	{.method = "pair.lamps",
+		.kind = CONFIG_ADD,
+		.place = "pairs",
+		.names = "left right",
+		.names_in = "lamps",
+		.del = "del"},
 	{.method = "wish.add",
 		.kind = CONFIG_ADD,
 		.place = "wishes",

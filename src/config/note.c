@@ -53,16 +53,42 @@ static bool is_initial(const struct config_rule *rule, const json_t *value)
 	return same;
 }
 
+/* NULL if it is so from the beginning. value is taken over. */
+static json_t *unless_initial(const struct config_rule *rule, json_t *value)
+{
+	if (!is_initial(rule, value))
+		return value;
+	json_decref(value);
+	return NULL;
+}
+
+/* True or false is said by a word, or by saying nothing at all. */
+static bool is_switch(const struct config_rule *rule, const json_t *rest)
+{
+	if (rule->kind != CONFIG_SET)
+		return false;
+	if (rule->off)
+		return !rule->value || !json_object_get(rest, rule->value);
+	return !rule->value && json_object_size(rest) == 0;
+}
+
+/* rest is taken over. */
+static json_t *switched(const struct config_rule *rule, json_t *rest)
+{
+	bool off = said_true(rest, rule->off);
+
+	json_decref(rest);
+	return unless_initial(rule, json_boolean(!off));
+}
+
 json_t *config_value(const struct config_rule *rule, const json_t *said)
 {
 	json_t *rest = json_copy((json_t *)(uintptr_t)said), *value;
 
 	drop_what_the_place_tells(rule, rest);
 	drop_what_says_nothing(rule, rest);
-	if (rule->off && !json_object_get(rest, rule->value))
-		json_object_set_new(rest, rule->value, json_boolean(!said_true(rest, rule->off)));
-	if (rule->off)
-		json_object_del(rest, rule->off);
+	if (is_switch(rule, rest))
+		return switched(rule, rest);
 	value = rule->value ? json_object_get(rest, rule->value) : NULL;
 	if (rule->kind == CONFIG_SET && rule->value && !value) {
 		json_decref(rest); /* a setting is taken away by not saying it */
@@ -73,16 +99,17 @@ json_t *config_value(const struct config_rule *rule, const json_t *said)
 		json_decref(rest);
 		rest = value;
 	}
-	if (!is_initial(rule, rest))
-		return rest;
-	json_decref(rest);
-	return NULL;
+	return unless_initial(rule, rest);
 }
 
 void config_value_args(const struct config_rule *rule, const json_t *value, json_t *args)
 {
+	const char *word = json_is_true(value) ? rule->on : json_is_false(value) ? rule->off : NULL;
+
 	if (json_is_object(value))
 		json_object_update_missing(args, (json_t *)(uintptr_t)value);
+	else if (word)
+		json_object_set_new(args, word, json_true());
 	else if (rule->value)
 		json_object_set(args, rule->value, (json_t *)(uintptr_t)value);
 }
@@ -132,17 +159,31 @@ struct renaming {
 	const char *to; /* NULL: it is gone */
 };
 
-static bool names_it(const struct config_rule *rule, const json_t *value, const struct renaming *r)
+static bool is_its_name(const json_t *value, const struct renaming *r)
 {
-	const json_t *name = json_is_object(value) ? json_object_get(value, rule->names) : value;
-	const char *text = json_string_value(name);
-
-	return text && strcmp(text, r->from->steps[1]) == 0;
+	return json_is_string(value) && strcmp(json_string_value(value), r->from->steps[1]) == 0;
 }
 
-static void item_rename(const struct config_rule *rule, json_t *value, const char *to)
+/* Which of rule->names has its name as value, or NULL; a value that stands alone has no name of its own. */
+static const char *names_it(const struct config_rule *rule, const json_t *value, const struct renaming *r)
 {
-	json_object_set_new(value, rule->names, json_string(to));
+	const char *name;
+	json_t *child;
+
+	if (!json_is_object(value))
+		return is_its_name(value, r) ? rule->names : NULL;
+	json_object_foreach ((json_t *)(uintptr_t)value, name, child)
+		if (config_word_is_in(rule->names, name) && is_its_name(child, r))
+			return name;
+	return NULL;
+}
+
+static void item_rename(const struct config_rule *rule, json_t *value, const struct renaming *r)
+{
+	const char *name;
+
+	while ((name = names_it(rule, value, r)) != NULL)
+		json_object_set_new(value, name, json_string(r->to));
 }
 
 static void rename_in_list(
@@ -156,7 +197,7 @@ static void rename_in_list(
 		if (!names_it(rule, item, r))
 			continue;
 		if (r->to)
-			item_rename(rule, item, r->to);
+			item_rename(rule, item, r);
 		else
 			json_array_remove(list, i);
 	}
@@ -176,7 +217,7 @@ static void rename_at(
 	else if (!r->to)
 		place_clear(r->copy, place);
 	else if (json_is_object(value))
-		item_rename(rule, config_at(r->copy, place), r->to);
+		item_rename(rule, config_at(r->copy, place), r);
 	else
 		place_set(r->copy, place, json_string(r->to));
 }
@@ -221,6 +262,8 @@ static bool item_says(const json_t *item, const json_t *said)
 	const char *name;
 	json_t *value;
 
+	if (!json_is_object(said) || !json_is_object(item))
+		return json_equal(item, said);
 	json_object_foreach ((json_t *)(uintptr_t)said, name, value)
 		if (!json_equal(json_object_get(item, name), value))
 			return false;
@@ -251,31 +294,17 @@ static bool list_has(const json_t *list, const json_t *item)
 	return false;
 }
 
-static bool one_is_there(const char *names, const json_t *said)
-{
-	const char *name;
-	json_t *value;
-
-	json_object_foreach ((json_t *)(uintptr_t)said, name, value)
-		if (json_is_true(value) && strstr(names, name))
-			return true;
-	return false;
-}
-
 /* item is taken over. */
-static void list_add(
-	json_t *tree, const struct config_rule *rule, const struct config_place *place, json_t *item)
+static void list_add(json_t *tree, const struct config_place *place, json_t *item)
 {
 	json_t *list = config_at(tree, place);
 
-	if (!rule->only || one_is_there(rule->only, item)) {
-		if (!json_is_array(list)) {
-			list = json_array();
-			place_set(tree, place, list);
-		}
-		if (!list_has(list, item))
-			json_array_append(list, item);
+	if (!json_is_array(list)) {
+		list = json_array();
+		place_set(tree, place, list);
 	}
+	if (!list_has(list, item))
+		json_array_append(list, item);
 	json_decref(item);
 }
 
@@ -323,7 +352,7 @@ static void note_rule(const struct config_rules *rules, json_t *tree, const stru
 	else if (rule->kind == CONFIG_SET && value && !del)
 		place_set(tree, place, json_incref(value));
 	else if (rule->kind == CONFIG_ADD)
-		list_add(tree, rule, place, json_incref(value));
+		list_add(tree, place, json_incref(value));
 	else if (rule->kind == CONFIG_END)
 		place_end(rules, tree, place);
 	else if (rule->kind == CONFIG_TAKE)
@@ -335,13 +364,60 @@ static void note_rule(const struct config_rules *rules, json_t *tree, const stru
 	json_decref(value);
 }
 
+/* The rule speaks of this call. */
+static bool concerns(const struct config_rule *rule, const json_t *said)
+{
+	const char *name;
+	json_t *value;
+
+	if (!rule->only)
+		return true;
+	json_object_foreach ((json_t *)(uintptr_t)said, name, value)
+		if (!json_is_false(value) && config_word_is_in(rule->only, name))
+			return true;
+	return false;
+}
+
+/* A thing that is taken away by what it was made of: its name is not said. */
+struct unnamed {
+	const json_t *value;
+	struct config_place thing;
+};
+
+static void find_unnamed(
+	void *arg, const struct config_rule *rule, const struct config_place *place, json_t *value)
+{
+	struct unnamed *u = arg;
+
+	if (!json_equal(value, u->value))
+		return;
+	u->thing = *place;
+	u->thing.n = 2;
+}
+
+static void note_unnamed_end(
+	const struct config_rules *rules, json_t *tree, const struct config_rule *rule, const json_t *said)
+{
+	json_t *value = config_value(rule, said);
+	struct unnamed u = {.value = value};
+
+	config_each(tree, rule, find_unnamed, &u);
+	if (u.thing.n > 0)
+		place_end(rules, tree, &u.thing);
+	json_decref(value);
+}
+
 void config_note(const struct config_rules *rules, json_t *tree, const char *method, const json_t *said,
 	const char *result)
 {
 	for (const struct config_rule *rule = rules->rules; rule->method; rule++) {
 		struct config_place place;
 
-		if (strcmp(rule->method, method) == 0 && config_place_of(rule, said, result, &place))
+		if (strcmp(rule->method, method) != 0 || !concerns(rule, said))
+			continue;
+		if (config_place_has_result(rule) && said_true(said, rule->del))
+			note_unnamed_end(rules, tree, rule, said);
+		else if (config_place_of(rule, said, result, &place))
 			note_rule(rules, tree, rule, said, &place);
 	}
 }

@@ -140,6 +140,16 @@ char *config_place_text(const struct config_place *place)
 	return text;
 }
 
+bool config_word_is_in(const char *words, const char *word)
+{
+	size_t len = strlen(word);
+
+	for (const char *at = words; (at = strstr(at, word)) != NULL; at += len)
+		if ((at == words || at[-1] == ' ') && (at[len] == ' ' || at[len] == '\0'))
+			return true;
+	return false;
+}
+
 bool config_place_has_result(const struct config_rule *rule)
 {
 	return strstr(rule->place, "/=") != NULL;

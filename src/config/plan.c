@@ -58,7 +58,7 @@ static void copy_named(json_t *to, const json_t *from, const char *names)
 	json_t *value;
 
 	json_object_foreach ((json_t *)(uintptr_t)from, name, value)
-		if (strstr(names, name))
+		if (config_word_is_in(names, name))
 			json_object_set(to, name, value);
 }
 
@@ -75,7 +75,8 @@ static void take_away(struct planning *p, const struct config_rule *rule, const 
 			rule->kind == CONFIG_MAKE && place->n == 2 ? NULL : value);
 	} else if (rule->del) {
 		config_place_args(rule, place, params);
-		config_value_args(rule, value, params);
+		if (rule->kind != CONFIG_SET)
+			config_value_args(rule, value, params);
 		json_object_set_new(params, rule->del, json_true());
 		step(p, "-", place, rule->method, params, value);
 	} else if (rule->initial) {

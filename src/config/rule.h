@@ -12,7 +12,8 @@
  *	                                                                      mtu: 1500
  *
  * The first two steps lead to a thing: a section and a name. What stands at a place are the arguments that the place
- * does not name: as a mapping, or alone when it is only the one called `value`.
+ * does not name: as a mapping, or alone when it is only the one called `value`. A command that has nothing more to say
+ * sets true.
  *
  * Rules stand in the order in which commands can be given to an empty program; things are taken away the other way. The
  * table is prog/config_rules.c, whose test holds it against the commands.
@@ -41,17 +42,17 @@ struct config_rule {
 	const char *method;
 	enum config_kind kind;
 	const char *place;
-	const char *value;     /* the argument that may stand alone */
-	const char *ignore;    /* an argument that says nothing */
-	const char *off;       /* SET: the word that means off; with neither it nor the value, it is on */
-	const char *initial;   /* SET: JSON of what is so from the beginning; not kept in the tree */
-	const char *presumed;  /* SET: JSON of what a file means that does not say; NULL: `initial` */
-	const char *only;      /* ADD: one of these arguments has to be there, as in "static filter" */
-	const char *del;       /* with this argument the command takes away what it would make, set or add */
-	const char *undo;      /* MAKE, SET, ADD: the method that takes it away, if del does not */
+	const char *value;    /* the argument that may stand alone */
+	const char *ignore;   /* an argument that says nothing */
+	const char *on, *off; /* SET: the words for true and false; without any it is true */
+	const char *initial;  /* SET: JSON of what is so from the beginning; not kept in the tree */
+	const char *presumed; /* SET: JSON of what a file means that does not say; NULL: `initial` */
+	const char *only; /* the rule speaks of calls with one of these arguments, as in "static filter" */
+	const char *del;  /* with this argument the command takes away what it would make, set or add */
+	const char *undo; /* MAKE, SET, ADD: the method that takes it away, if del does not */
 	const char *undo_args; /* ADD: of the item, what undo wants to know */
-	const char *names;     /* an argument that names a thing: without that there cannot be this */
-	const char *names_in;  /* and its section */
+	const char *names;     /* arguments that name things: without those there cannot be this */
+	const char *names_in;  /* and their section */
 	bool implied;          /* the command does this as well, but it is not the way to do it */
 };
 
@@ -78,6 +79,8 @@ bool config_place_add(struct config_place *place, const char *step);
 const char *config_place_word(const struct config_rule *rule, unsigned step, struct config_place *place);
 /* "interfaces vm1 mtu"; the caller frees it. */
 char *config_place_text(const struct config_place *place);
+/* "a" is in "b a c". */
+bool config_word_is_in(const char *words, const char *word);
 /* The thing's name comes from the command's result. */
 bool config_place_has_result(const struct config_rule *rule);
 /* NULL when there is nothing. */

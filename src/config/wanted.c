@@ -122,6 +122,8 @@ static void want_place(
 			want(r, rule, place, item);
 	} else if (rule->kind == CONFIG_MAKE && place->n == 2) {
 		want(r, rule, place, NULL); /* what is in it has rules of its own */
+	} else if (json_is_false(value) && !rule->value && !rule->off) {
+		return; /* as if it were not there */
 	} else if (json_is_array(value)) {
 		refuse(r, place, "one value is expected here, not a list");
 	} else {
@@ -153,13 +155,25 @@ static void presume(struct reading *r, const struct config_rule *rule)
 /* --- names --- */
 
 static void check_name(struct reading *r, const struct config_rule *rule, const struct config_place *place,
-	const json_t *value)
+	const json_t *name)
 {
-	const json_t *name = json_is_object(value) ? json_object_get(value, rule->names) : value;
 	const char *text = json_string_value(name);
 
 	if (text && !json_object_get(json_object_get(r->tree, rule->names_in), text))
 		refuse(r, place, "there is no '%.60s' among the %s of this file", text, rule->names_in);
+}
+
+static void check_names_of(struct reading *r, const struct config_rule *rule,
+	const struct config_place *place, const json_t *value)
+{
+	const char *name;
+	json_t *child;
+
+	if (!json_is_object(value))
+		check_name(r, rule, place, value);
+	json_object_foreach ((json_t *)(uintptr_t)value, name, child)
+		if (config_word_is_in(rule->names, name))
+			check_name(r, rule, place, child);
 }
 
 static void check_names(
@@ -169,9 +183,9 @@ static void check_names(
 	size_t i;
 
 	if (rule->kind != CONFIG_ADD)
-		check_name(arg, rule, place, value);
+		check_names_of(arg, rule, place, value);
 	json_array_foreach (value, i, item)
-		check_name(arg, rule, place, item);
+		check_names_of(arg, rule, place, item);
 }
 
 /* In a section whose things are of several kinds, each is of one. */

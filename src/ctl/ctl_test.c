@@ -469,7 +469,7 @@ static const char *color_of_number(void *subject, const json_t *value)
 static const struct ctl_type color_type = {"color", "a color", number_of_color, NULL, color_of_number};
 
 static const struct ctl_command paint_commands[] = {
-	{"paint <color:color> [times <times:u16>] [thick]", "Paint", example_nothing, NULL},
+	{"paint {<color:color> times <times:u16>|<color:color> [thick]}", "Paint", example_nothing, NULL},
 	{"spill <color:color>", "Fail", example_fail, NULL},
 	{0},
 };
@@ -495,7 +495,7 @@ TEST(a_method_can_be_checked_before_what_it_names_is_there)
 	json_decref(said);
 	json_object_set_new(params, "times", json_string("often"));
 	assert_int_equal(ctl_check_method(w.ctl, "paint", params, &said, w.text), -EINVAL);
-	assert_string_equal(w.text, "'often' is not a number (times)");
+	assert_string_equal(w.text, "parameter 'times' is unknown or does not go with the others");
 	assert_int_equal(ctl_check_method(w.ctl, "print", params, &said, w.text), -ENOENT);
 	json_decref(params);
 	world_close(&w);
@@ -519,11 +519,11 @@ TEST(an_observer_is_told_of_what_was_done_by_the_names_of_things)
 	world_open_with_paint(&w);
 	ctl_observe(w.ctl, remember, seen);
 	run(&w, "paint red thick");
-	run(&w, "paint green");
+	run(&w, "paint green thick");
 	run(&w, "spill red");
 	run(&w, "echo");
 	ctl_observe(w.ctl, NULL, NULL);
-	run(&w, "paint red");
+	run(&w, "paint red times 2");
 	assert_string_equal(seen, "paint {\"color\":\"red\",\"thick\":true};");
 	world_close(&w);
 }

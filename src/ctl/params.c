@@ -174,18 +174,18 @@ int params_to_said(const struct grammar *grammar, const json_t *params, json_t *
 	return take_all(&(struct filler){.params = params, .names = true, .error = error}, grammar, said);
 }
 
-static void say_names(json_t *said, const struct grammar_seq *seq)
+static void say_names(json_t *said, const json_t *args, const struct grammar_seq *seq)
 {
 	for (size_t i = 0; i < seq->n_items; i++) {
 		const struct grammar_item *item = &seq->items[i];
 		const struct ctl_type *type = item->kind == GRAMMAR_VALUE ? item->type->row : NULL;
-		const json_t *value = type && type->name_of ? json_object_get(said, item->text) : NULL;
+		const json_t *value = type && type->name_of ? json_object_get(args, item->text) : NULL;
 		const char *name = value ? type->name_of(item->type->subject, value) : NULL;
 
 		if (name)
 			json_object_set_new(said, item->text, json_string(name));
 		for (size_t k = 0; k < item->n_alternatives; k++)
-			say_names(said, &item->alternatives[k]);
+			say_names(said, args, &item->alternatives[k]);
 	}
 }
 
@@ -193,7 +193,7 @@ json_t *params_said(const struct grammar *grammar, const json_t *args)
 {
 	json_t *said = json_copy((json_t *)(uintptr_t)args);
 
-	say_names(said, &grammar->seq);
+	say_names(said, args, &grammar->seq);
 	return said;
 }
 

@@ -160,6 +160,7 @@ static inline struct vhost_ring *vhost_port_rx_ring(struct vhost_port *vp, uint3
 	return rcu_load(vp->rings[2 * queue + 1]);
 }
 
+extern const struct ctl_table print_commands; /* subject: struct ports */
 extern const struct ctl_table vhost_commands; /* subject: struct ports */
 extern const struct ctl_table
 	vhost_show_commands; /* the same, for a program that makes its ports in its own way */

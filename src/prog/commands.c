@@ -31,6 +31,7 @@ void commands_add(struct ctl *ctl, struct rooms *rooms, struct handover *handove
 	ctl_add_table(ctl, &tap_commands, rooms->ports);
 	ctl_add_table(ctl, &vhost_commands, rooms->ports);
 	ctl_add_table(ctl, &vhost_show_commands, rooms->ports);
+	ctl_add_table(ctl, &print_commands, rooms->ports);
 	ctl_add_table(ctl, &virtio_user_commands, rooms->ports);
 	ctl_add_table(ctl, &loopback_commands, rooms->ports);
 	ctl_add_table(ctl, &bridge_commands, rooms->bridges);

@@ -162,8 +162,7 @@ void ring_kick_replace(struct ring *r, int fd);
  * Before it runs: its area, if there is one for it. setup is what it will be started with, and may change. 0, or -errno
  * and m->why.
  */
-int inflight_of_ring(
-	struct vhost_backend *b, struct ring *r, struct virtq_setup *setup, struct message *m);
+int inflight_of_ring(struct vhost_backend *b, struct ring *r, struct virtq_setup *setup, struct message *m);
 
 /* "Suspended": none is started. */
 bool rings_stopped(const struct vhost_backend *b);

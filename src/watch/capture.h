@@ -37,13 +37,13 @@ struct capture_settings {
 
 /* A worker's side: settings do not change while it is published. */
 struct capture_lane {
-	struct capture_settings settings;   /* .what is 0: nothing is captured */
-	uint8_t *ring;                      /* of CAPTURE_RING_SIZE; the two positions run freely */
-	uint64_t tail;                      /* control's: read up to here; pairs with the worker's load */
-	uint64_t lost;                      /* worker's, relaxed */
-	uint32_t lost_before;               /* since the last frame that had room */
-	_Alignas(CACHE_LINE) uint64_t head; /* worker's: written up to here; pairs with control's load */
-	uint64_t not_sent[TURN_PKTS_ALL / 64];  /* in this turn, at the interface at hand */
+	struct capture_settings settings;      /* .what is 0: nothing is captured */
+	uint8_t *ring;                         /* of CAPTURE_RING_SIZE; the two positions run freely */
+	uint64_t tail;                         /* control's: read up to here; pairs with the worker's load */
+	uint64_t lost;                         /* worker's, relaxed */
+	uint32_t lost_before;                  /* since the last frame that had room */
+	_Alignas(CACHE_LINE) uint64_t head;    /* worker's: written up to here; pairs with control's load */
+	uint64_t not_sent[TURN_PKTS_ALL / 64]; /* in this turn, at the interface at hand */
 };
 
 struct capture_burst {

@@ -38,7 +38,8 @@ void trace_stop(struct watch *w);
 /* Where a packet lies in its turn; TURN_PKTS_ALL: it is no packet of the turn's own. */
 static inline uint32_t watch_place(const struct turn *turn, const struct pkt *pkt)
 {
-	return pkt >= turn->pkts && pkt < turn->pkts + TURN_PKTS_ALL ? (uint32_t)(pkt - turn->pkts) : TURN_PKTS_ALL;
+	return pkt >= turn->pkts && pkt < turn->pkts + TURN_PKTS_ALL ? (uint32_t)(pkt - turn->pkts)
+								     : TURN_PKTS_ALL;
 }
 
 #endif

@@ -50,8 +50,8 @@ static void each_node(void *subject, void (*word)(void *arg, const char *text), 
 	}
 }
 
-const struct ctl_type watch_node_type = {
-	"node", "a stage as in show runtime, or KIND-input such as vhost-user-input", parse_node, each_node, NULL};
+const struct ctl_type watch_node_type = {"node",
+	"a stage as in show runtime, or KIND-input such as vhost-user-input", parse_node, each_node, NULL};
 
 /* --- trace add, trace filter, clear trace --- */
 

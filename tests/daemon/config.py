@@ -22,16 +22,28 @@ bridges:
 addresses:
 - {mac: "02:00:00:00:00:09", bd-id: 7, interface: vm1, static: true}
 """
-
-
 ROUTER = """
 interfaces:
+  loop10: {loopback: {}, bridge: {bd-id: 10, bvi: true}, address: [10.77.0.1/24, "fd77::1/64"]}
+  loop20: {loopback: {}, bridge: {bd-id: 20, bvi: true}, address: [10.78.0.1/24], proxy-arp: true}
+  vrf: {loopback: {}, table: 5, address: [10.77.0.1/24]}
+tables:
+  5: {}
+routes:
+- {prefix: 0.0.0.0/0, next-hop: 10.77.0.9}
+- {prefix: 10.99.0.0/16, drop: true}
+- {prefix: 10.98.0.0/16, table: 5, next-hop: 10.77.0.2, interface: vrf}
+neighbors:
+- {interface: loop10, address: 10.77.0.9, mac: "02:00:00:00:00:09", static: true}
+"""
+GATEWAY = """
+interfaces:
   vm1: {vhost-user: {socket: @/a.sock, server: true}, bridge: 1}
-  loop0: {loopback: {}, bridge: {bd-id: 1, bvi: true}, ip-addresses: [10.0.0.1/24, "fd00::1/64"], dns-server: true,
+  loop0: {loopback: {}, bridge: {bd-id: 1, bvi: true}, address: [10.0.0.1/24, "fd00::1/64"], dns-server: true,
     dhcp-server: 10.0.0.100-10.0.0.199, dhcp-static: [{mac: "02:00:00:00:00:01", address: 10.0.0.50}]}
-  uplink: {vhost-user: {socket: @/b.sock, server: true}, ip-addresses: [192.0.2.2/24]}
+  uplink: {vhost-user: {socket: @/b.sock, server: true}, address: [192.0.2.2/24]}
   far: {vxlan: {src: 192.0.2.2, dst: 192.0.2.9, vni: 7}, bridge: 1}
-ip-routes:
+routes:
 - {prefix: 0.0.0.0/0, next-hop: 192.0.2.1}
 nat44:
   addresses: [192.0.2.2]
@@ -93,9 +105,25 @@ def a_file_becomes_true_and_can_be_written_back():
         assert d.ask("config", "show")["interfaces"]["vm1"]["mtu"] == 1400
 
 
-def a_router_is_said_in_a_file_too():
+def a_router_is_configured_and_changed_in_part():
     with Daemon() as d:
         path = write(d, ROUTER)
+        changes(d, "apply", path)
+        assert changes(d, "diff", path) == []
+        routes = d.ask("show", "ip", "fib")[0]["routes"]
+        write(d, ROUTER.replace("10.99.0.0/16, drop: true", "10.97.0.0/16, drop: true").replace(
+            "10.77.0.1/24, ", "10.77.0.1/24, 10.77.1.1/24, ").replace(", proxy-arp: true", ""))
+        assert sorted(changes(d, "apply", path)) == [
+            "+ interfaces loop10 address", "+ routes", "- interfaces loop20 proxy-arp", "- routes"]
+        assert d.ask("show", "ip", "fib")[0]["routes"] == routes + 3
+        write(d, "{}")
+        changes(d, "apply", path)
+        assert names(d) == {} and d.ask("config", "show") == {}
+
+
+def a_gateway_is_said_in_a_file_too():
+    with Daemon() as d:
+        path = write(d, GATEWAY)
         changes(d, "apply", path)
         assert changes(d, "diff", path) == []
         assert {s["interface"]: s["side"] for s in d.ask("show", "nat44", "interfaces")} == {"loop0": "in", "uplink": "out"}
@@ -103,7 +131,7 @@ def a_router_is_said_in_a_file_too():
         assert d.ask("show", "dhcp", "server")[0]["static"] == [{"mac": "02:00:00:00:00:01", "address": "10.0.0.50"}]
         assert d.ask("show", "vxlan", "tunnel")[0]["interface"] == "far"
         assert "192.0.2.53" in d.ask("show", "dns")["servers"]
-        path = write(d, ROUTER.replace("192.0.2.53", "192.0.2.54").replace("8080", "8081"))
+        path = write(d, GATEWAY.replace("192.0.2.53", "192.0.2.54").replace("8080", "8081"))
         assert changes(d, "apply", path) == ["- dns upstream", "- nat44 static", "+ nat44 static", "+ dns upstream"]
         write(d, "{}")
         changes(d, "apply", path)
@@ -187,7 +215,9 @@ def a_successor_knows_what_was_configured():
 
 if __name__ == "__main__":
     main([
-        a_router_is_said_in_a_file_too, a_file_becomes_true_and_can_be_written_back,
+        a_file_becomes_true_and_can_be_written_back,
+        a_router_is_configured_and_changed_in_part,
+        a_gateway_is_said_in_a_file_too,
         a_mistake_changes_nothing_and_says_where_and_what,
         guests_that_stay_lose_no_packet_while_the_rest_changes,
         without_a_word_of_confirmation_it_goes_back,

@@ -146,6 +146,22 @@ TEST(an_interface_is_called_as_one_likes)
 	end();
 }
 
+TEST(a_guest_is_told_how_to_attach)
+{
+	begin(1, 1);
+	ctl_add_table(ctl, &print_commands, &sim.ports);
+	assert_int_equal(run("print qemu VirtualEthernet0/0/0"), CTL_DONE);
+	assert_non_null(strstr(said, "memory-backend-memfd,id=mem,size=512M,share=on"));
+	assert_non_null(strstr(said, "mac=52:54:00:"));
+	assert_int_equal(run("print libvirt VirtualEthernet0/0/0"), CTL_DONE);
+	assert_non_null(strstr(said, "<interface type='vhostuser'>"));
+	assert_int_equal(run("print qemu local0"), CTL_FAILED);
+	assert_string_equal(
+		said, "guests attach to vhost-user interfaces, and this is none: see show vhost-user");
+	end();
+}
+
 TESTS(cmocka_unit_test(the_mtu_is_set_and_shown),
 	cmocka_unit_test(a_queue_is_placed_where_the_user_wants_it_and_stays_there),
-	cmocka_unit_test(what_a_driver_said_is_shown), cmocka_unit_test(an_interface_is_called_as_one_likes))
+	cmocka_unit_test(what_a_driver_said_is_shown), cmocka_unit_test(an_interface_is_called_as_one_likes),
+	cmocka_unit_test(a_guest_is_told_how_to_attach))
