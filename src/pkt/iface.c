@@ -2,6 +2,7 @@
 #include "pkt/iface.h"
 
 #include "os/rcu.h"
+#include "pkt/stats.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -12,6 +13,7 @@ struct iface_table {
 	uint32_t n_workers;
 	struct iface *ifaces[IFACE_MAX]; /* rcu_publish() */
 	struct iface local0;
+	struct stats *stats;
 	/* What the lanes' sums were at the last clear. */
 	struct iface_counters cleared[IFACE_MAX];
 };
@@ -19,20 +21,25 @@ struct iface_table {
 static void lanes_free(struct iface *iface)
 {
 	for (uint32_t w = 0; w < IFACE_LANES_MAX; w++) {
-		free(iface->lanes[w]);
+		if (iface->lanes[w])
+			free(iface->lanes[w]->out);
 		iface->lanes[w] = NULL;
 	}
 }
 
-static int lanes_alloc(struct iface *iface, uint32_t n_workers)
+/* Its counters are zero. */
+static int lanes_alloc(const struct iface_table *t, struct iface *iface)
 {
-	for (uint32_t w = 0; w <= n_workers; w++) {
-		iface->lanes[w] = aligned_alloc(CACHE_LINE, sizeof(struct iface_lane));
-		if (!iface->lanes[w]) {
+	for (uint32_t w = 0; w <= t->n_workers; w++) {
+		struct iface_lane *lane = stats_lane(t->stats, iface->idx, w);
+
+		lane->n_out = 0;
+		lane->out = calloc(TURN_PKTS_ALL, sizeof(struct pkt *));
+		iface->lanes[w] = lane;
+		if (!lane->out) {
 			lanes_free(iface);
 			return -ENOMEM;
 		}
-		memset(iface->lanes[w], 0, sizeof(struct iface_lane));
 	}
 	return 0;
 }
@@ -45,8 +52,14 @@ struct iface_table *iface_table_create(uint32_t n_workers)
 	if (!t)
 		return NULL;
 	t->n_workers = n_workers;
+	t->stats = stats_create(n_workers);
+	if (!t->stats) {
+		free(t);
+		return NULL;
+	}
 	t->local0 = (struct iface){.name = "local0", .kind = "local"};
 	if (iface_add(t, &t->local0) != 0) {
+		stats_destroy(t->stats);
 		free(t);
 		return NULL;
 	}
@@ -59,7 +72,13 @@ void iface_table_destroy(struct iface_table *t)
 	if (!t)
 		return;
 	lanes_free(&t->local0);
+	stats_destroy(t->stats);
 	free(t);
+}
+
+struct stats *iface_table_stats(const struct iface_table *t)
+{
+	return t->stats;
 }
 
 int iface_add(struct iface_table *t, struct iface *iface)
@@ -76,8 +95,6 @@ int iface_add_at(struct iface_table *t, struct iface *iface, uint32_t idx)
 	ASSERT(idx < IFACE_MAX);
 	if (t->ifaces[idx] || iface_by_name(t, iface->name))
 		return -EEXIST;
-	if (lanes_alloc(iface, t->n_workers) != 0)
-		return -ENOMEM;
 	iface->idx = idx;
 	iface->up = false;
 	iface->mtu = IFACE_MTU_DEFAULT;
@@ -85,6 +102,11 @@ int iface_add_at(struct iface_table *t, struct iface *iface, uint32_t idx)
 	iface->lossless = false;
 	iface->n_fed = 0;
 	memset(&t->cleared[idx], 0, sizeof(t->cleared[idx]));
+	stats_set_iface(t->stats, idx, iface);
+	if (lanes_alloc(t, iface) != 0) {
+		stats_set_iface(t->stats, idx, NULL);
+		return -ENOMEM;
+	}
 	rcu_publish(t->ifaces[idx], iface);
 	return 0;
 }
@@ -126,6 +148,7 @@ void iface_remove(struct iface_table *t, struct iface *iface)
 	end_xconnects_to(t, iface);
 	rcu_publish(t->ifaces[iface->idx], NULL);
 	rcu_wait();
+	stats_set_iface(t->stats, iface->idx, NULL);
 	lanes_free(iface);
 }
 

@@ -46,10 +46,11 @@ struct iface_counters {
 	uint64_t copied_bytes; /* body bytes copied on the way out */
 };
 
+/* In memory that readers of statistics share (pkt/stats.h). */
 struct iface_lane {
 	_Alignas(CACHE_LINE) struct iface_counters counters;
 	uint32_t n_out;
-	struct pkt *out[TURN_PKTS_ALL];
+	struct pkt **out; /* of TURN_PKTS_ALL */
 };
 
 enum iface_mode {
@@ -81,6 +82,7 @@ struct iface {
 };
 
 struct iface_table;
+struct stats;
 
 /* n_workers lanes and one are made for each interface. Makes local0. NULL when out of memory. */
 struct iface_table *iface_table_create(uint32_t n_workers);
@@ -101,6 +103,9 @@ void iface_remove(struct iface_table *t, struct iface *iface);
 
 /* One more lossless wire leads here, or one less. Control. */
 void iface_feed(struct iface *to, bool more);
+
+/* Where all counters are; it lives as long as the table. */
+struct stats *iface_table_stats(const struct iface_table *t);
 
 /* NULL when there is none. Workers: valid until the end of the turn. */
 struct iface *iface_get(const struct iface_table *t, uint32_t idx);

@@ -45,4 +45,5 @@ void commands_add(struct ctl *ctl, struct rooms *rooms, struct handover *handove
 	ctl_add_table(ctl, &trace_commands, rooms->watch);
 	ctl_add_table(ctl, &why_commands, &rooms->why);
 	ctl_add_table(ctl, &config_commands, rooms->config);
+	ctl_add_table(ctl, &statistics_commands, &rooms->statistics);
 }

@@ -8,6 +8,7 @@
 #include "ctl/ctl.h"
 #include "gateway/gateway.h"
 #include "ip/ip.h"
+#include "prog/statistics.h"
 #include "port/port.h"
 #include "tunnel/vxlan.h"
 #include "watch/watch.h"
@@ -26,6 +27,7 @@ struct rooms {
 	struct watch *watch;
 	struct why why;
 	struct config *config;
+	struct statistics statistics;
 };
 
 struct handover;

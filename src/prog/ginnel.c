@@ -12,6 +12,7 @@
 #include "ctl/text.h"
 #include "ctl/token.h"
 #include "os/unix.h"
+#include "prog/top.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -27,6 +28,7 @@
 static const char usage[] =
 	"usage: ginnel [OPTION]... [COMMAND]\n"
 	"Runs a command of ginneld, or a shell when none is given (commands from a pipe work too).\n"
+	"ginnel top shows ports, rates, drops and workers, live.\n"
 	"\n"
 	"  --api-socket PATH        where ginneld listens (default: $XDG_RUNTIME_DIR/ginnel/api.sock,\n"
 	"                           for root /run/ginnel/api.sock)\n"
@@ -51,6 +53,8 @@ struct options {
 	double watch_s;       /* 0: once */
 	const char *complete; /* a line to complete, for the script above */
 	char *line;           /* the command; NULL: a shell */
+	bool is_top;          /* ginnel top, which is no command of the daemon */
+	struct top_options top;
 };
 
 /* A single argument is a line; several are words, of which some need quotes. */
@@ -125,6 +129,11 @@ static int take_arguments(struct options *o, int argc, char **argv)
 		status = take_option(o, option);
 	if (status >= 0)
 		return status;
+	if (optind < argc && strcmp(argv[optind], "top") == 0) {
+		o->is_top = true;
+		o->top = (struct top_options){.path = o->path, .json = o->style.json};
+		return top_parse(&o->top, argc - optind, argv + optind);
+	}
 	if (optind < argc)
 		o->line = join_arguments(argv + optind, argc - optind);
 	if (o->watch_s > 0 && !o->line) {
@@ -210,7 +219,9 @@ int main(int argc, char **argv)
 	setlocale(LC_CTYPE, "");
 	api_path_default(o.path);
 	status = take_arguments(&o, argc, argv);
-	if (status < 0) {
+	if (status < 0 && o.is_top) {
+		status = top_run(&o.top);
+	} else if (status < 0) {
 		err = client_connect(&client, o.path);
 		if (err) {
 			status = explain_unreachable(err, &o);

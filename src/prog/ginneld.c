@@ -66,6 +66,7 @@ static void on_age(void *arg)
 	bridges_age(d->rooms.bridges, loop_now(d->loop));
 	ip_tick(d->rooms.ip, loop_now(d->loop));
 	gateway_tick(&d->rooms.gateway, loop_now(d->loop));
+	statistics_beat(&d->rooms.statistics);
 	loop_timer_set(d->loop, &d->age, loop_now(d->loop) + NS_PER_S);
 }
 
@@ -137,6 +138,7 @@ static int make_rooms(struct daemon *d)
 	if (!r->watch)
 		return -ENOMEM;
 	r->why = (struct why){r->workers, r->watch, r->ifaces};
+	r->statistics = (struct statistics){&d->handover.server, r->ifaces};
 	return workers_start(r->workers);
 }
 

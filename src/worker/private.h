@@ -21,10 +21,8 @@ struct worker {
 	const struct rx_list
 		*polled; /* what it polls: list, or nothing while all are paused; rcu_publish() */
 	struct turn_runner runner;
-	uint64_t sleeps;
 	/* show runtime: what the counters were at the last clear */
 	struct turn_counters cleared;
-	uint64_t sleeps_cleared;
 };
 
 struct workers {

@@ -2,6 +2,7 @@
 #include "worker/turn.h"
 
 #include "bridge/xconnect.h"
+#include "os/clock.h"
 #include "os/rcu.h"
 #include "worker/wire.h"
 
@@ -52,25 +53,12 @@ static const struct {
 	[STAGE_DROP] = {drop_packets, ROOM_NONE},
 };
 
-static inline uint64_t clocks(void)
-{
-#if defined(__x86_64__)
-	return __builtin_ia32_rdtsc();
-#elif defined(__aarch64__)
-	uint64_t t;
-
-	__asm__ volatile("mrs %0, cntvct_el0" : "=r"(t));
-	return t;
-#else
-	return 0;
-#endif
-}
-
 int turn_runner_init(struct turn_runner *r, uint32_t worker, const struct turn_rooms *rooms)
 {
 	void *const subjects[] = {[ROOM_BRIDGES] = rooms->bridges, [ROOM_IP] = rooms->ip, [ROOM_NAT44] = rooms->nat44};
 
 	*r = (struct turn_runner){.rooms = *rooms};
+	r->counters = &r->own;
 	for (enum stage s = 0; s < STAGE_COUNT; s++)
 		r->subjects[s] = stages[s].room == ROOM_NONE ? NULL : subjects[stages[s].room];
 	r->turn = aligned_alloc(CACHE_LINE, sizeof(*r->turn));
@@ -94,7 +82,7 @@ void turn_runner_fini(struct turn_runner *r)
 /* Returns now: one look at the clock ends a stage and begins the next. */
 static uint64_t count_stage(struct stage_counters *c, uint64_t packets, uint64_t since)
 {
-	uint64_t now = clocks();
+	uint64_t now = clock_cycles();
 
 	iface_count(&c->calls, 1);
 	iface_count(&c->vectors, packets);
@@ -117,7 +105,7 @@ static inline uint64_t walk(struct turn_runner *r, uint64_t since, bool watched)
 		if (watched)
 			turn->watch->ops->stage(turn->watch, turn, s, vec);
 		stages[s].fn(r->subjects[s], turn, vec);
-		since = count_stage(&r->counters.stages[s], s == STAGE_PORT_OUTPUT ? turn->n_sent : n, since);
+		since = count_stage(&r->counters->stages[s], s == STAGE_PORT_OUTPUT ? turn->n_sent : n, since);
 		vec->n = 0;
 	}
 	return since;
@@ -200,15 +188,15 @@ static __attribute__((noinline)) uint32_t run_wires(
 
 		if (!iface_is_lossless(&q->port->iface))
 			continue;
-		since = clocks();
+		since = clock_cycles();
 		turn_begin(r->turn, now_ns);
 		r->turn->watch = rcu_load(r->watch);
 		n = wire_run(r->turn, q, RX_BUDGET);
 		if (n > 0) {
-			count_stage(&r->counters.stages[STAGE_XCONNECT], n, since);
+			count_stage(&r->counters->stages[STAGE_XCONNECT], n, since);
 			/* of the time that takes, all is the wire's */
-			count_stage(&r->counters.input, n, clocks());
-			count_stage(&r->counters.stages[STAGE_PORT_OUTPUT], r->turn->n_sent, clocks());
+			count_stage(&r->counters->input, n, clock_cycles());
+			count_stage(&r->counters->stages[STAGE_PORT_OUTPUT], r->turn->n_sent, clock_cycles());
 		}
 		taken += n;
 	}
@@ -218,26 +206,26 @@ static __attribute__((noinline)) uint32_t run_wires(
 uint32_t turn_run(struct turn_runner *r, const struct rx_list *list, uint64_t now_ns)
 {
 	struct received received;
-	uint64_t since = clocks();
+	uint64_t since = clock_cycles();
 	uint32_t taken;
 
 	turn_begin(r->turn, now_ns);
-	iface_count(&r->counters.turns, 1);
+	iface_count(&r->counters->turns, 1);
 	taken = receive(r, list, &received);
 	if (r->turn->worker == 0 && r->rooms.ip)
 		taken += ip_turn_input(r->rooms.ip, r->turn);
 	if (taken > 0) {
-		since = count_stage(&r->counters.input, taken, since);
+		since = count_stage(&r->counters->input, taken, since);
 		r->turn->watch = rcu_load(r->watch);
 		since = likely(r->turn->watch == NULL) ? run_stages(r, since, false)
 						       : run_stages_watched(r, since);
 		give_back(list, &received);
-		iface_count(&r->counters.input.clocks, clocks() - since);
+		iface_count(&r->counters->input.clocks, clock_cycles() - since);
 	}
 	if (unlikely(r->n_wires > 0))
 		taken += run_wires(r, list, now_ns);
 	if (taken > 0)
-		iface_count(&r->counters.busy_turns, 1);
+		iface_count(&r->counters->busy_turns, 1);
 	return taken;
 }
 
@@ -260,5 +248,5 @@ void turn_try(
 	turn->segs[turn->n_segs++] = (struct pkt_seg){trial->frame + pkt->head_len, pkt->body_len};
 	memcpy(pkt->data, trial->frame, pkt->head_len);
 	turn_push(turn, pkt, STAGE_ETH_INPUT);
-	run_stages_watched(r, clocks());
+	run_stages_watched(r, clock_cycles());
 }

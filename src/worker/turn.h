@@ -6,6 +6,7 @@
 #define GINNEL_WORKER_TURN_H
 
 #include "bridge/bridge.h"
+#include "client/ginnel_stats.h"
 #include "gateway/nat44.h"
 #include "ip/ip.h"
 #include "port/port.h"
@@ -36,9 +37,14 @@ struct stage_counters {
 struct turn_counters {
 	uint64_t turns;
 	uint64_t busy_turns;
+	uint64_t sleeps;
 	struct stage_counters input; /* receiving and giving back */
 	struct stage_counters stages[STAGE_COUNT];
 };
+
+static_assert(offsetof(struct turn_counters, stages) == sizeof(struct ginnel_stats_worker) &&
+		      sizeof(struct stage_counters) == sizeof(struct ginnel_stats_count),
+	"a worker's counters lie as readers know them");
 
 /* Whose stages they are. */
 struct turn_rooms {
@@ -52,8 +58,9 @@ struct turn_runner {
 	struct turn_rooms rooms;
 	void *subjects[STAGE_COUNT];
 	uint32_t first; /* the queue to begin with: where the turn before ran out of room, or the next one */
-	uint32_t n_wires; /* queues of this turn that begin a lossless wire */
-	struct turn_counters counters;
+	uint32_t n_wires;               /* queues of this turn that begin a lossless wire */
+	struct turn_counters *counters; /* &own, or where others see them (pkt/stats.h) */
+	struct turn_counters own;
 	struct turn_watch *watch; /* rcu_load(); NULL: nobody looks on */
 };
 

@@ -5,6 +5,7 @@
 #include "os/clock.h"
 #include "os/rcu.h"
 #include "os/thread.h"
+#include "pkt/stats.h"
 #include "worker/private.h"
 #include "worker/wire.h"
 
@@ -64,7 +65,7 @@ static void worker_sleep(struct worker *w)
 	if (!arm_all(list, w->idx)) {
 		uint64_t rest_ns = until_due(list);
 
-		iface_count(&w->sleeps, 1);
+		iface_count(&w->runner.counters->sleeps, 1);
 		rcu_sleep();
 		waker_wait(&w->waker, rest_ns);
 		rcu_woke();
@@ -81,7 +82,7 @@ static uint64_t worker_rest(struct worker *w, uint64_t last_ns)
 
 	if (next_ns <= now_ns)
 		next_ns = now_ns + poll_ns - (now_ns - last_ns) % poll_ns;
-	iface_count(&w->sleeps, 1);
+	iface_count(&w->runner.counters->sleeps, 1);
 	rcu_sleep();
 	/* somebody's notification does not shorten it */
 	for (; now_ns < next_ns && !__atomic_load_n(&w->stop, __ATOMIC_RELAXED); now_ns = clock_now_ns())
@@ -141,6 +142,8 @@ static int worker_init(
 		&w->runner, idx, &(struct turn_rooms){config->bridges, config->ip, config->nat44});
 	if (err)
 		return err;
+	w->runner.counters =
+		stats_worker(iface_table_stats(config->ifaces), idx, sizeof(struct turn_counters));
 	err = waker_init(&w->waker);
 	if (err)
 		turn_runner_fini(&w->runner);

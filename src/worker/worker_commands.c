@@ -11,7 +11,7 @@
 /* A consistent enough copy: each number is right for itself. */
 static struct turn_counters counters_since_clear(const struct worker *w)
 {
-	const uint64_t *now = (const uint64_t *)&w->runner.counters, *cleared = (const uint64_t *)&w->cleared;
+	const uint64_t *now = (const uint64_t *)w->runner.counters, *cleared = (const uint64_t *)&w->cleared;
 	struct turn_counters c;
 
 	for (size_t i = 0; i < N_COUNTERS; i++)
@@ -31,11 +31,10 @@ static json_t *stage_json(const char *name, const struct stage_counters *c, uint
 static json_t *worker_json(const struct worker *w, double seconds)
 {
 	struct turn_counters c = counters_since_clear(w);
-	uint64_t sleeps = __atomic_load_n(&w->sleeps, __ATOMIC_RELAXED) - w->sleeps_cleared;
 	json_t *stages = json_array();
 
 	if (c.input.calls > 0)
-		json_array_append_new(stages, stage_json("port-input", &c.input, sleeps));
+		json_array_append_new(stages, stage_json("port-input", &c.input, c.sleeps));
 	for (int s = 0; s < STAGE_COUNT; s++)
 		if (c.stages[s].calls > 0)
 			json_array_append_new(stages, stage_json(stage_name((enum stage)s), &c.stages[s], 0));
@@ -45,7 +44,7 @@ static json_t *worker_json(const struct worker *w, double seconds)
 		(double)c.input.vectors / seconds, "out",
 		(double)c.stages[STAGE_PORT_OUTPUT].vectors / seconds, "drop",
 		(double)c.stages[STAGE_DROP].vectors / seconds, "turns", (json_int_t)c.turns, "busy_turns",
-		(json_int_t)c.busy_turns, "sleeps", (json_int_t)sleeps, "stages", stages);
+		(json_int_t)c.busy_turns, "sleeps", (json_int_t)c.sleeps, "stages", stages);
 }
 
 static int run_show_runtime(struct ctl_call *call)
@@ -106,7 +105,6 @@ static int run_clear_runtime(struct ctl_call *call)
 
 		memset(&w->cleared, 0, sizeof(w->cleared));
 		w->cleared = counters_since_clear(w);
-		w->sleeps_cleared = __atomic_load_n(&w->sleeps, __ATOMIC_RELAXED);
 	}
 	ws->cleared_ns = clock_now_ns();
 	return 0;
