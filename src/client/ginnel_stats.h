@@ -17,7 +17,7 @@
  *   the daemon's start and never go back, "clear interfaces" or not. An interface's number is the sum over its lanes.
  * - Interfaces come and go under a sequence lock: read seq until it is even (acquire), read what you want of interfaces and
  *   their lanes, read seq again; if it is another one, do all that again.
- * - beat_ns moves every second while the daemon lives. One that was replaced has another memory: ask for it again.
+ * - Names, states and MTUs follow within a second. beat_ns moves every second while the daemon lives. One that was replaced has another memory: ask for it again.
  */
 #ifndef GINNEL_STATS_H
 #define GINNEL_STATS_H

@@ -29,6 +29,7 @@ static int run_statistics_open(struct ctl_call *call)
 	if (stats_fd(iface_table_stats(s->ifaces)) < 0)
 		return ctl_fail(call,
 			"this kernel has no sealed memory to share (Linux 5.1 has): ask for show interface");
+	statistics_beat(s);
 	if (!*s->server || !ctl_server_pass_on(*s->server, on_reader, s))
 		return ctl_fail(call,
 			"statistics are opened over the control socket: use ginnel top or ginnel-exporter");
