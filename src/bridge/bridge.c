@@ -231,3 +231,12 @@ void bridge_detach(struct iface *iface)
 	mac_table_flush(d->macs, iface->idx, true);
 	free(m);
 }
+
+bool bridge_domain_of(const struct iface *iface, uint32_t *id)
+{
+	const struct bridge_member *member = iface_mode(iface) == IFACE_MODE_BRIDGE ? iface->l2 : NULL;
+
+	if (member)
+		*id = member->domain->id;
+	return member != NULL;
+}

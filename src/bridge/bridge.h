@@ -80,6 +80,8 @@ int bridge_attach(struct bridge_domain *d, struct iface *iface, uint8_t shg);
 int bridge_attach_bvi(struct bridge_domain *d, struct iface *iface);
 /* It leaves its domain, and its addresses are forgotten, static ones too. */
 void bridge_detach(struct iface *iface);
+/* False: it is in no domain. */
+bool bridge_domain_of(const struct iface *iface, uint32_t *id);
 
 /* All domains, for a successor process; its interfaces are in place, those that it lacks are left out. 0 or -errno. */
 json_t *bridges_save(const struct bridges *b);

@@ -99,8 +99,9 @@ static inline bool drop_is_loss(enum drop drop)
 	return drop != DROP_BRIDGE_NO_LEARN && drop != DROP_TX_WAITED && drop != DROP_ARP_NOT_OURS;
 }
 
-/* A word for counters ("rx-runt"), a sentence for people, and which stage's line it is ("ethernet-input"). */
+/* A word for counters ("rx-runt"), a sentence for people, and which stage's line it is ("port-input"). */
 const char *drop_name(enum drop drop);
 const char *drop_text(enum drop drop);
+const char *drop_node(enum drop drop);
 
 #endif

@@ -4,6 +4,8 @@
 
 #include "base/check.h"
 
+#include <string.h>
+
 static const char *const stage_names[STAGE_COUNT] = {
 	[STAGE_ETH_INPUT] = "ethernet-input",
 	[STAGE_XCONNECT] = "l2-xconnect",
@@ -108,6 +110,25 @@ const char *stage_name(enum stage stage)
 const char *drop_name(enum drop drop)
 {
 	return drops[drop].name;
+}
+
+/* Where packets with a reason of that beginning end; of any other, in whatever stage the beginning is called. */
+static const struct {
+	const char *prefix, *node;
+} drop_nodes[] = {
+	{"rx-", "port-input"},
+	{"tx-", "port-output"},
+	{"bridge-", "bridge-forward"},
+	{"interface-", "ethernet-input"},
+	{"no-road", "ethernet-input"},
+};
+
+const char *drop_node(enum drop drop)
+{
+	for (size_t i = 0; i < ARRAY_LEN(drop_nodes); i++)
+		if (strncmp(drops[drop].name, drop_nodes[i].prefix, strlen(drop_nodes[i].prefix)) == 0)
+			return drop_nodes[i].node;
+	return "drop";
 }
 
 const char *drop_text(enum drop drop)

@@ -186,21 +186,57 @@ static void print_show_hardware(const json_t *result, FILE *out)
 
 /* --- show errors --- */
 
+/* Interfaces at which it happened. */
+static json_t *error_interfaces(const struct ports *ports, enum drop reason)
+{
+	json_t *o = json_object();
+	struct iface_counters c;
+
+	for (const struct iface *i = iface_next(ports->config.ifaces, 0); i;
+		i = iface_next(ports->config.ifaces, i->idx + 1)) {
+		iface_counters_sum(ports->config.ifaces, i, &c);
+		if (c.drops[reason] > 0)
+			json_object_set_new(o, i->name, json_integer((json_int_t)c.drops[reason]));
+	}
+	return o;
+}
+
 static int run_show_errors(struct ctl_call *call)
 {
 	const struct ports *ports = call->subject;
 
 	call->result = json_array();
-	for (int reason = DROP_NONE + 1; reason < DROP_COUNT; reason++) {
-		uint64_t n = iface_drops_sum(ports->config.ifaces, (enum drop)reason);
+	for (int r = DROP_NONE + 1; r < DROP_COUNT; r++) {
+		enum drop reason = (enum drop)r;
+		uint64_t n = iface_drops_sum(ports->config.ifaces, reason);
+		json_t *row;
 
-		if (n > 0)
-			json_array_append_new(
-				call->result, json_pack("{s:I, s:s, s:s, s:s}", "count", (json_int_t)n,
-						      "reason", drop_name((enum drop)reason), "text",
-						      drop_text((enum drop)reason), "severity", "error"));
+		if (n == 0)
+			continue;
+		row = json_pack("{s:I, s:s, s:s, s:s, s:s}", "count", (json_int_t)n, "node",
+			drop_node(reason), "reason", drop_name(reason), "text", drop_text(reason), "severity",
+			drop_is_loss(reason) ? "error" : "info");
+		if (ctl_has(call, "verbose"))
+			json_object_set_new(row, "interfaces", error_interfaces(ports, reason));
+		json_array_append_new(call->result, row);
 	}
 	return 0;
+}
+
+static void print_error(const json_t *row, FILE *out)
+{
+	const json_t *n;
+	const char *name;
+	char reason[128];
+
+	snprintf(reason, sizeof(reason), "%s: %s", json_string_value(json_object_get(row, "reason")),
+		json_string_value(json_object_get(row, "text")));
+	fprintf(out, "%10" JSON_INTEGER_FORMAT "   %-20s%-76s%s\n",
+		json_integer_value(json_object_get(row, "count")),
+		json_string_value(json_object_get(row, "node")), reason,
+		json_string_value(json_object_get(row, "severity")));
+	json_object_foreach (json_object_get(row, "interfaces"), name, n)
+		fprintf(out, "%10" JSON_INTEGER_FORMAT "     at %s\n", json_integer_value(n), name);
 }
 
 static void print_show_errors(const json_t *result, FILE *out)
@@ -208,13 +244,9 @@ static void print_show_errors(const json_t *result, FILE *out)
 	const json_t *row;
 	size_t i;
 
-	fprintf(out, "%10s   %-20s%-60s%s\n", "Count", "Node", "Reason", "Severity");
+	fprintf(out, "%10s   %-20s%-76s%s\n", "Count", "Node", "Reason", "Severity");
 	json_array_foreach ((json_t *)(uintptr_t)result, i, row)
-		fprintf(out, "%10" JSON_INTEGER_FORMAT "   %-20s%-60s%s\n",
-			json_integer_value(json_object_get(row, "count")),
-			json_string_value(json_object_get(row, "reason")),
-			json_string_value(json_object_get(row, "text")),
-			json_string_value(json_object_get(row, "severity")));
+		print_error(row, out);
 }
 
 /* --- changing things --- */
@@ -285,7 +317,8 @@ static const struct ctl_command commands[] = {
 		print_show_interface},
 	{"show hardware-interfaces [<interface:interface>]", "Interfaces and what stands behind them",
 		run_show_interface, print_show_hardware},
-	{"show errors", "Dropped packets by reason", run_show_errors, print_show_errors},
+	{"show errors [verbose]", "Dropped packets by reason, and at which interfaces", run_show_errors,
+		print_show_errors},
 	{"clear interfaces", "Set the counters of all interfaces to zero", run_clear, NULL},
 	{"clear hardware-interfaces", "Set the counters of all interfaces to zero", run_clear, NULL},
 	{"clear errors", "Set the counters of all interfaces to zero, drops by reason included", run_clear,

@@ -10,6 +10,7 @@
 #include "port/vhost_port.h"
 #include "port/virtio_user_port.h"
 #include "prog/handover.h"
+#include "prog/topology.h"
 #include "prog/version_command.h"
 
 void commands_add(struct ctl *ctl, struct rooms *rooms, struct handover *handover)
@@ -45,5 +46,6 @@ void commands_add(struct ctl *ctl, struct rooms *rooms, struct handover *handove
 	ctl_add_table(ctl, &trace_commands, rooms->watch);
 	ctl_add_table(ctl, &why_commands, &rooms->why);
 	ctl_add_table(ctl, &config_commands, rooms->config);
+	ctl_add_table(ctl, &topology_commands, rooms);
 	ctl_add_table(ctl, &statistics_commands, &rooms->statistics);
 }

@@ -116,6 +116,7 @@ void watch_destroy(struct watch *w)
 	capture_stop(w);
 	trace_stop(w);
 	trace_lane_fini(&w->trial.trace);
+	free(w->capture.path);
 	free(w);
 }
 
