@@ -167,9 +167,10 @@ static enum drop take_buffers(struct tx *tx, struct bunch *b, uint64_t len)
 	b->room = 0;
 	while (b->room < len && drop == DROP_NONE)
 		drop = b->n < max ? take_buffer(tx, b) : DROP_TX_TOO_LONG;
-	if (drop != DROP_NONE)
+	if (drop != DROP_NONE) {
 		virtq_unpop(tx->vq, b->slots);
-	tx->short_of = b->slots;
+		tx->short_of = b->slots;
+	}
 	return drop;
 }
 
@@ -217,29 +218,44 @@ static enum drop send_frame(struct tx *tx, const struct frame *f)
 	return DROP_NONE;
 }
 
+/* On a lossless wire: as many segments were sent before, and what finds no room waits. */
+static __attribute__((noinline)) bool send_slow_wire(struct tx *tx, struct pkt *pkt)
+{
+	uint32_t n_sent = 0, skip = tx->wait->segments;
+	struct frame_iter it;
+	struct frame f;
+	enum drop drop = frame_begin(&it, pkt, tx->vp->caps, tx->mtu);
+	bool waits;
+
+	while (drop == DROP_NONE && frame_next(&it, &f)) {
+		if (n_sent >= skip)
+			drop = send_frame(tx, &f);
+		n_sent += drop == DROP_NONE;
+	}
+	waits = vhost_wire_waits(tx->vq, tx->short_of, &drop);
+	tx->wait->segments = waits ? n_sent : 0;
+	if (waits)
+		return false;
+	if (drop != DROP_NONE)
+		drop_n(tx, &pkt, 1, drop);
+	return true;
+}
+
 /*
  * The rest of a packet whose segment did not fit is useless to the receiver: it is dropped with it. False: the packet
  * is not done, it or the rest of it waits.
  */
 static bool send_slow(struct tx *tx, struct pkt *pkt)
 {
-	uint32_t n_sent = 0, skip = tx->wait ? tx->wait->segments : 0;
 	struct frame_iter it;
 	struct frame f;
-	enum drop drop = frame_begin(&it, pkt, tx->vp->caps, tx->mtu);
+	enum drop drop;
 
-	while (drop == DROP_NONE && frame_next(&it, &f)) {
-		if (likely(n_sent >= skip))
-			drop = send_frame(tx, &f);
-		n_sent += drop == DROP_NONE;
-	}
-	if (unlikely(tx->wait != NULL)) {
-		bool waits = vhost_wire_waits(tx->vq, tx->short_of, &drop);
-
-		tx->wait->segments = waits ? n_sent : 0;
-		if (waits)
-			return false;
-	}
+	if (unlikely(tx->wait != NULL))
+		return send_slow_wire(tx, pkt);
+	drop = frame_begin(&it, pkt, tx->vp->caps, tx->mtu);
+	while (drop == DROP_NONE && frame_next(&it, &f))
+		drop = send_frame(tx, &f);
 	if (drop != DROP_NONE)
 		drop_n(tx, &pkt, 1, drop);
 	return true;
