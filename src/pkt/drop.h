@@ -20,6 +20,11 @@ enum drop {
 	DROP_RX_DISABLED, /* the ring is disabled: taken and discarded, as the protocol wants it */
 	DROP_IFACE_DOWN,  /* the interface it came from is down */
 	DROP_NO_ROAD,     /* the interface is in no bridge, not cross-connected and has no address */
+	/* VLANs */
+	DROP_VLAN_TAG,      /* a tag is cut off, or cannot be taken off or put on */
+	DROP_VLAN_UNTAGGED, /* no tag, and only the interface's sub-interfaces have a road */
+	DROP_VLAN_UNKNOWN,  /* no sub-interface has this tag */
+	DROP_VLAN_FILTERED, /* not the tags that may leave there */
 	/* bridge */
 	DROP_BRIDGE_SOURCE,   /* source address is a group address */
 	DROP_BRIDGE_SAME,     /* the destination is behind the interface it came from */

@@ -100,6 +100,7 @@ int iface_add_at(struct iface_table *t, struct iface *iface, uint32_t idx)
 	iface->mtu = IFACE_MTU_DEFAULT;
 	iface->mode = IFACE_MODE_NONE;
 	iface->lossless = false;
+	iface->vlan = NULL;
 	iface->n_fed = 0;
 	memset(&t->cleared[idx], 0, sizeof(t->cleared[idx]));
 	stats_set_iface(t->stats, idx, iface);

@@ -71,6 +71,7 @@ struct iface {
 	const char *kind; /* "vhost-user", "local" */
 	void *l2;         /* by mode: the bridge's own, or the struct iface to leave through: rcu_load() */
 	void (*l2_detach)(struct iface *iface); /* set by whoever set l2; iface_remove() calls it first */
+	void *vlan; /* port/vlan.h; rcu_load(). NULL: tags are nothing to this interface */
 	/* Lossless wires that lead here; control writes, workers read. */
 	uint32_t n_fed;
 	/* Control: the wires that begin or end here are others now. NULL: it cannot be the end of a lossless one. */

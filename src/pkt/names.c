@@ -8,6 +8,7 @@
 
 static const char *const stage_names[STAGE_COUNT] = {
 	[STAGE_ETH_INPUT] = "ethernet-input",
+	[STAGE_VLAN_INPUT] = "vlan-input",
 	[STAGE_XCONNECT] = "l2-xconnect",
 	[STAGE_BRIDGE] = "bridge-forward",
 	[STAGE_L3_INPUT] = "l3-input",
@@ -37,6 +38,10 @@ static const struct {
 	[DROP_RX_DISABLED] = {"rx-disabled", "sent on a disabled ring"},
 	[DROP_IFACE_DOWN] = {"interface-down", "received on an interface that is down"},
 	[DROP_NO_ROAD] = {"no-road", "interface is in no bridge, not cross-connected and has no address"},
+	[DROP_VLAN_TAG] = {"vlan-tag", "VLAN tag cut off, or no place for one"},
+	[DROP_VLAN_UNTAGGED] = {"vlan-untagged", "no VLAN tag, and only sub-interfaces have a road"},
+	[DROP_VLAN_UNKNOWN] = {"vlan-unknown", "no sub-interface has this VLAN tag"},
+	[DROP_VLAN_FILTERED] = {"vlan-filtered", "VLAN tags that may not leave through the interface"},
 	[DROP_BRIDGE_SOURCE] = {"bridge-source", "source address is a group address"},
 	[DROP_BRIDGE_SAME] = {"bridge-same", "destination is behind the interface it came from"},
 	[DROP_BRIDGE_NO_FLOOD] = {"bridge-no-flood", "destination unknown and flooding is off"},

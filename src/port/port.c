@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "os/clock.h"
 #include "os/rcu.h"
+#include "port/vlan.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -30,10 +31,9 @@ void ports_init(struct ports *ports, const struct ports_config *config)
 
 void ports_fini(struct ports *ports)
 {
-	struct port *port, *next;
-
-	list_for_each_safe (port, next, &ports->list, link)
-		port_remove(port);
+	/* a sub-interface comes after its parent, and goes before it */
+	while (!list_empty(&ports->list))
+		port_remove(LIST_ENTRY(ports->list.prev, struct port, link));
 	loop_timer_cancel(ports->config.loop, &ports->tick);
 }
 
@@ -106,12 +106,17 @@ int port_add_restored(struct ports *ports, struct port *port, const json_t *stat
 
 void port_remove(struct port *port)
 {
+	struct vlan *vlan;
+
+	vlan_remove(port);
 	port->ops->close(port);
 	port->iface.rewired = NULL;
 	for (uint32_t q = 0; q < PORT_MAX_RX_QUEUES; q++)
 		port_rx_stop(port, q);
 	port_set_netem(port, NULL);
+	vlan = port->iface.vlan;
 	iface_remove(port->ports->config.ifaces, &port->iface);
+	vlan_free(vlan);
 	list_del(&port->link);
 	port->ops->destroy(port);
 }

@@ -10,6 +10,7 @@
 #include "port/tap_port.h"
 #include "port/vhost_port.h"
 #include "port/virtio_user_port.h"
+#include "port/vlan.h"
 
 #include <errno.h>
 #include <string.h>
@@ -23,6 +24,7 @@ static const struct {
 	{LOOPBACK_KIND, loopback_restore},
 	{"passt", stream_port_restore},
 	{"stream", stream_port_restore},
+	{"sub-interface", sub_port_restore},
 	{"tap", tap_port_restore},
 	{"vhost-user", vhost_port_restore},
 	{"virtio-user", virtio_user_port_restore},
@@ -45,6 +47,7 @@ static json_t *port_save(struct port *port, struct parcel *parcel)
 	json_t *o = port->ops->save(port, parcel);
 
 	json_object_set_new(o, "kind", json_string(port->iface.kind));
+	json_object_set_new(o, "tag-rewrite", vlan_save(port));
 	json_object_set_new(o, "connected", json_boolean(port->ops->connected(port)));
 	json_object_set_new(o, "workers-wanted", wanted_save(port));
 	json_object_set_new(o, "interface", iface_save(port->ports->config.ifaces, &port->iface));
@@ -106,6 +109,8 @@ int ports_restore(
 		struct port *port;
 		int err = port_restore(ports, o, parcel, &port);
 
+		if (err == 0)
+			err = vlan_restore(port, json_object_get(o, "tag-rewrite"));
 		if (err) {
 			log_error("%s cannot be taken over: %s",
 				parcel_str(json_object_get(o, "interface"), "name", "a port"),

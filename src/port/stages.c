@@ -1,23 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The two stages at the ends of every road. */
+#include "port/stages.h"
+
+#include "os/rcu.h"
 #include "port/port.h"
-
+#include "port/vlan.h"
 #include "wire/ethernet.h"
-
-/* Where everything that comes in here goes; STAGE_DROP: *drop says why nowhere. */
-static enum stage eth_next(const struct iface *rx, enum drop *drop)
-{
-	enum iface_mode mode = iface_mode(rx);
-
-	*drop = iface_is_up(rx) ? DROP_NO_ROAD : DROP_IFACE_DOWN;
-	if (unlikely(*drop == DROP_IFACE_DOWN))
-		return STAGE_DROP;
-	if (mode == IFACE_MODE_XCONNECT)
-		return STAGE_XCONNECT;
-	if (mode == IFACE_MODE_L3)
-		return STAGE_L3_INPUT;
-	return likely(mode == IFACE_MODE_BRIDGE) ? STAGE_BRIDGE : STAGE_DROP;
-}
 
 static void eth_burst(struct turn *turn, const struct iface *rx, struct pkt *const *pkts, uint32_t n)
 {
@@ -30,6 +18,8 @@ static void eth_burst(struct turn *turn, const struct iface *rx, struct pkt *con
 		bytes += pkt_len(pkts[i]);
 	iface_count(&c->rx_packets, n);
 	iface_count(&c->rx_bytes, bytes);
+	if (unlikely(rcu_load(rx->vlan) != NULL))
+		next = STAGE_VLAN_INPUT;
 	if (likely(next != STAGE_DROP))
 		turn_push_n(turn, pkts, n, next);
 	else
@@ -63,6 +53,7 @@ void port_output(void *subject, struct turn *turn, const struct vec *vec)
 	for (uint32_t i = 0; i < turn->n_out; i++) {
 		struct iface *iface = turn->out[i];
 		struct iface_lane *lane = turn_lane(turn, iface);
+		const struct vlan *vlan;
 
 		turn->n_sent += lane->n_out;
 		/* local0 is never up, every other interface is a port's */
@@ -70,6 +61,8 @@ void port_output(void *subject, struct turn *turn, const struct vec *vec)
 			turn_tx_drop(turn, iface, lane->out, lane->n_out, DROP_TX_DOWN);
 		else if (turn_is_trial(turn))
 			try_output(turn, iface, lane->out, lane->n_out);
+		else if (unlikely((vlan = rcu_load(iface->vlan)) != NULL))
+			vlan_send(vlan, port_of(iface), turn, lane->out, lane->n_out);
 		else
 			port_of(iface)->ops->tx(port_of(iface), turn, lane->out, lane->n_out);
 		if (unlikely(turn->watch != NULL))

@@ -4,6 +4,7 @@
 #include "bridge/xconnect.h"
 #include "os/clock.h"
 #include "os/rcu.h"
+#include "port/vlan.h"
 #include "worker/wire.h"
 
 #include <errno.h>
@@ -35,6 +36,7 @@ static const struct {
 	enum room room; /* whose state it works on */
 } stages[STAGE_COUNT] = {
 	[STAGE_ETH_INPUT] = {eth_input, ROOM_NONE},
+	[STAGE_VLAN_INPUT] = {vlan_input, ROOM_NONE},
 	[STAGE_XCONNECT] = {xconnect_output, ROOM_NONE},
 	[STAGE_BRIDGE] = {bridge_forward, ROOM_BRIDGES},
 	[STAGE_L3_INPUT] = {l3_input, ROOM_IP},
