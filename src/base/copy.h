@@ -41,16 +41,13 @@ static inline void copy_large(uint8_t *to, const uint8_t *from, size_t len)
 
 /*
  * Up to COPY_SHORT bytes, such as a packet's head: few lengths, so few branches, and no call. Two copies of one fixed
- * length each, the second up to the last byte, which may write some in the middle twice; a head to which something was added
- * takes three.
+ * length each, the second up to the last byte, which may write some in the middle twice.
  */
-#define COPY_SHORT 192
+#define COPY_SHORT 128
 
 static inline void copy_short(uint8_t *to, const uint8_t *from, size_t len)
 {
 	if (likely(len >= 64)) {
-		if (unlikely(len > 128))
-			memcpy(to + 64, from + 64, 64);
 		memcpy(to, from, 64);
 		memcpy(to + len - 64, from + len - 64, 64);
 	} else if (likely(len >= 32)) {
@@ -59,6 +56,18 @@ static inline void copy_short(uint8_t *to, const uint8_t *from, size_t len)
 	} else {
 		memcpy(to, from, len);
 	}
+}
+
+/* The same up to COPY_SHORT + 64 bytes: a head to which something was added. */
+static inline void copy_head(uint8_t *to, const uint8_t *from, size_t len)
+{
+	if (unlikely(len > COPY_SHORT)) {
+		memcpy(to, from, 64);
+		to += 64;
+		from += 64;
+		len -= 64;
+	}
+	copy_short(to, from, len);
 }
 
 static inline void copy_bytes(void *dst, const void *src, size_t len)

@@ -115,7 +115,7 @@ static inline void frame_copy_plain(
 	else
 		memcpy(to, &hdr.hdr, sizeof(hdr.hdr));
 	to += hdr_len;
-	copy_short(to, pkt->data, pkt->head_len);
+	copy_head(to, pkt->data, pkt->head_len);
 	to += pkt->head_len;
 	for (uint32_t i = 0; i < pkt->n_segs; i++) {
 		copy_bytes(to, pkt->segs[i].addr, pkt->segs[i].len);
@@ -123,6 +123,6 @@ static inline void frame_copy_plain(
 	}
 }
 
-static_assert(PKT_HEADROOM + PKT_HEAD_MAX <= COPY_SHORT, "a head is copied in one go");
+static_assert(PKT_HEADROOM + PKT_HEAD_MAX <= COPY_SHORT + 64, "a head is copied in one go");
 
 #endif
