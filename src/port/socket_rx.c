@@ -137,8 +137,11 @@ uint32_t socket_queue_rx(struct socket_queue *q, struct iface *iface, struct tur
 		b->msgs[i].msg_hdr.msg_controllen = q->tags ? CONTROL_LEN : 0;
 	}
 	n = recvmmsg(q->fd, b->msgs, max, MSG_DONTWAIT, NULL);
+	/* something befell the socket, which is told once: there may be frames behind */
+	if (n < 0 && errno != EAGAIN)
+		n = recvmmsg(q->fd, b->msgs, max, MSG_DONTWAIT, NULL);
 	if (n <= 0) {
-		q->drained = errno != EINTR;
+		q->drained = true;
 		q->looked_ns = turn->now_ns;
 		return 0;
 	}
