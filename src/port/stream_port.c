@@ -147,12 +147,17 @@ static void on_over(void *arg)
 static const struct link_events events = {
 	.opened = on_opened, .failed = on_failed, .crowded = on_crowded, .over = on_over};
 
-/* In the foreground, as it ends with our end of its socket. */
+/*
+ * In the foreground, as it ends with our end of its socket. We are 10.0.2.15 for user_net, the host's loopback is behind
+ * the gateway 10.0.2.2 and its resolver behind 10.0.2.3: what QEMU's users know.
+ */
 static int spawn_passt(struct stream_port *sp)
 {
-	static const char *const argv[] = {"passt", "--foreground", "--quiet", "--fd", "3", NULL};
+	static const char *const as_host[] = {"passt", "--foreground", "--quiet", "--fd", "3", NULL};
+	static const char *const user_net[] = {"passt", "--foreground", "--quiet", "--fd", "3", "--ipv4-only", "--address",
+		"10.0.2.15", "--netmask", "24", "--gateway", "10.0.2.2", "--dns-forward", "10.0.2.3", NULL};
 
-	return child_start((char *const *)(uintptr_t)argv, &sp->pid);
+	return child_start((char *const *)(uintptr_t)(sp->user_net ? user_net : as_host), &sp->pid);
 }
 
 int stream_port_open(struct stream_port *sp)
@@ -248,6 +253,7 @@ struct stream_port *stream_port_alloc(const struct ports *ports, const struct st
 	sp->port.iface.kind = config->passt ? "passt" : "stream";
 	sp->server = config->server;
 	sp->mode = config->mode;
+	sp->user_net = config->user_net;
 	loop_watch_init(&sp->watch, on_end, sp);
 	sp->link = (struct link){.loop = ports->config.loop, .events = &events, .arg = sp};
 	sp->scratch = calloc(ports->config.n_workers, SOCKET_IO_SCRATCH);

@@ -51,6 +51,7 @@ struct stream_conn {
 struct stream_config {
 	const char *path; /* NULL: spawn passt */
 	bool server, passt;
+	bool user_net; /* passt spawned: the network is 10.0.2.0/24 as behind QEMU, whatever the host's is */
 	mode_t mode;
 	const uint8_t *mac; /* NULL: made up */
 };
@@ -60,6 +61,7 @@ struct stream_port {
 	char *path; /* NULL: the program is started by us */
 	bool server;
 	mode_t mode;
+	bool user_net;
 	pid_t pid; /* of passt, to be reaped; 0: none */
 	struct link link;
 	bool linked;

@@ -21,8 +21,8 @@ static json_t *link_save(const struct link *l, struct parcel *parcel)
 json_t *stream_port_save(struct port *port, struct parcel *parcel)
 {
 	const struct stream_port *sp = CONTAINER_OF(port, struct stream_port, port);
-	json_t *o = json_pack("{s:s*, s:b, s:b, s:I, s:I}", "path", sp->path, "passt",
-		(int)(strcmp(port->iface.kind, "passt") == 0), "server", (int)sp->server, "mode",
+	json_t *o = json_pack("{s:s*, s:b, s:b, s:b, s:I, s:I}", "path", sp->path, "passt",
+		(int)(strcmp(port->iface.kind, "passt") == 0), "user-net", (int)sp->user_net, "server", (int)sp->server, "mode",
 		(json_int_t)sp->mode, "connections", (json_int_t)sp->connections);
 
 	if (sp->linked)
@@ -98,6 +98,7 @@ int stream_port_restore(struct ports *ports, const json_t *state, struct parcel 
 		.path = parcel_str(state, "path", NULL),
 		.passt = parcel_bool(state, "passt", false),
 		.server = parcel_bool(state, "server", false),
+		.user_net = parcel_bool(state, "user-net", false),
 		.mode = (mode_t)parcel_u64(state, "mode", 0),
 	};
 	struct stream_port *sp = stream_port_alloc(ports, &config);

@@ -13,6 +13,7 @@
 #include "ctl/token.h"
 #include "os/unix.h"
 #include "prog/top.h"
+#include "prog/up.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -27,8 +28,11 @@
 
 static const char usage[] =
 	"usage: ginnel [OPTION]... [COMMAND]\n"
-	"Runs a command of ginneld, or a shell when none is given (commands from a pipe work too).\n"
-	"ginnel top shows ports, rates, drops and workers, live.\n"
+	"       ginnel [--api-socket PATH] up [GUEST]...\n"
+	"       ginnel [--api-socket PATH] down\n"
+	"Runs a command of ginneld, or a shell when none is given (commands from a pipe work too). up makes\n"
+	"a network that works, with addresses and a way out, and says how guests attach to it; down ends it.\n"
+	"top shows ports, rates, drops and workers, live.\n"
 	"\n"
 	"  --api-socket PATH        where ginneld listens (default: $XDG_RUNTIME_DIR/ginnel/api.sock,\n"
 	"                           for root /run/ginnel/api.sock)\n"
@@ -134,6 +138,10 @@ static int take_arguments(struct options *o, int argc, char **argv)
 		o->top = (struct top_options){.path = o->path, .json = o->style.json};
 		return top_parse(&o->top, argc - optind, argv + optind);
 	}
+	if (optind < argc && strcmp(argv[optind], "up") == 0)
+		return up_run(o->path, argv + optind + 1, argc - optind - 1);
+	if (optind + 1 == argc && strcmp(argv[optind], "down") == 0)
+		return down_run(o->path);
 	if (optind < argc)
 		o->line = join_arguments(argv + optind, argc - optind);
 	if (o->watch_s > 0 && !o->line) {
