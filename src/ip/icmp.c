@@ -2,7 +2,6 @@
 /* ICMP for both kinds: echo is answered, and senders are told what their packets met. */
 #include "ip/ip_private.h"
 
-#include "ip/ping.h"
 #include "wire/nd.h"
 
 /* Errors a second because of one port, for each worker. */
@@ -65,7 +64,6 @@ void icmp4_local(struct ip *ip, struct turn *turn, struct pkt *pkt, uint32_t l4,
 		echo4(ip, turn, pkt, l4);
 		return;
 	}
-	ping_heard(ip->ping, turn, pkt, l4, len, false);
 	turn_finish(turn, pkt);
 }
 
@@ -92,7 +90,6 @@ void icmp6_local(struct ip *ip, struct turn *turn, struct pkt *pkt, uint32_t l4,
 	} else if (icmp[0] == ICMP6_ECHO && !to_group) {
 		echo6(ip, turn, pkt, l4);
 	} else {
-		ping_heard(ip->ping, turn, pkt, l4, len, true);
 		turn_finish(turn, pkt);
 	}
 }

@@ -4,7 +4,6 @@
 #include "ip/fragments.h"
 #include "ip/ip_private.h"
 #include "ip/own.h"
-#include "ip/ping.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -22,9 +21,8 @@ struct ip *ip_create(const struct ip_config *config)
 	ip->next_id = (uint16_t)random_u64(&ip->random);
 	ip->services = calloc(1, sizeof(*ip->services));
 	ip->fragments = fragments_create();
-	ip->ping = ping_create((uint16_t)random_u64(&ip->random));
 	if (hops_init(&ip->hops) == 0 && neighs_init(&ip->neighs, random_u64(&ip->random)) == 0 &&
-		ip->services && ip->fragments && ip->ping && ip_table_add(ip, 0) == 0)
+		ip->services && ip->fragments && ip_table_add(ip, 0) == 0)
 		return ip;
 	ip_destroy(ip);
 	return NULL;
@@ -44,7 +42,6 @@ void ip_destroy(struct ip *ip)
 		free(ip->tables[0]);
 	}
 	outbox_fini(&ip->outbox);
-	ping_destroy(ip->ping);
 	fragments_destroy(ip->fragments);
 	free(ip->services);
 	neighs_fini(&ip->neighs);

@@ -64,14 +64,12 @@ struct ip_services {
 };
 
 struct ip_fragments;
-struct ip_ping;
 
 struct ip {
 	struct hops hops;
 	struct neighs neighs;
 	struct ip_services *services; /* rcu_load() */
 	struct ip_fragments *fragments;
-	struct ip_ping *ping;
 	struct outbox outbox;
 	uint32_t now_s;   /* at the last turn of worker 0; what a neighbour's use is counted in */
 	uint16_t next_id; /* of datagrams that we send; relaxed atomic */

@@ -126,6 +126,20 @@ static const struct {
 	{"bridge-", "bridge-forward"},
 	{"interface-", "ethernet-input"},
 	{"no-road", "ethernet-input"},
+	{"vlan-", "vlan-input"},
+	{"arp-", "arp-input"},
+	{"nd-", "ip-local"},
+	{"icmp-", "icmp-error"},
+	{"neighbor-", "neighbor-output"},
+	{"nat44-", "nat44-input"},
+	{"dhcp-", "ip-local"},
+	{"dns-", "ip-local"},
+	{"tunnel-", "ip-local"},
+	{"fragment-", "ip-local"},
+	{"ip4-", "ip4-input"},
+	{"ip6-", "ip6-input"},
+	{"ip-", "ip"},
+	{"netem-", "port-output"},
 };
 
 const char *drop_node(enum drop drop)
