@@ -19,6 +19,7 @@ struct p2p {
 	struct cable cable;
 	bool opened, once; /* once: all it has is connections that were given */
 	struct p2p_control control;
+	struct loop_timer beat;
 	struct mem_filter filter;
 	const char *socket_dir, *capture_dir;
 	const char *config;
@@ -295,6 +296,15 @@ static int widen_sandbox(struct p2p *p)
 		sandbox, p->socket_dir ? p->socket_dir : ".", SANDBOX_DIR_SOCKETS | SANDBOX_DIR_REMOVE);
 }
 
+/* Readers of the counters see that somebody is there. */
+static void on_beat(void *arg)
+{
+	struct p2p *p = arg;
+
+	statistics_beat(&p->cable.rooms.statistics);
+	loop_timer_set(p->env->loop, &p->beat, loop_now(p->env->loop) + NS_PER_S);
+}
+
 static int p2p_open(void *self, struct backend_env *env)
 {
 	struct p2p *p = self;
@@ -316,6 +326,9 @@ static int p2p_open(void *self, struct backend_env *env)
 		return err;
 	}
 	p->once = p->n_specs == 0 && !p->options->stats_socket;
+	p->cable.rooms.statistics = (struct statistics){&env->server, p->cable.rooms.ifaces};
+	loop_timer_init(&p->beat, on_beat, p);
+	on_beat(p);
 	p->control = (struct p2p_control){.cable = &p->cable, .server = &env->server};
 	p2p_commands_add(env->ctl, &p->control);
 	err = add_named(p);

@@ -179,4 +179,5 @@ void p2p_commands_add(struct ctl *ctl, struct p2p_control *control)
 	ctl_add_table(ctl, &worker_commands, rooms->workers);
 	ctl_add_table(ctl, &capture_commands, rooms->watch);
 	ctl_add_table(ctl, &trace_commands, rooms->watch);
+	ctl_add_table(ctl, &statistics_commands, &rooms->statistics);
 }

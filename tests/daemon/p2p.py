@@ -268,6 +268,18 @@ def a_worker_that_waits_for_a_receiver_sleeps():
             assert got == [FRAME + bytes([i])]
 
 
+def counters_are_read_from_memory():
+    with Cable("--port", "net0", "--port", "net1") as c:
+        a, b = two(c, "net0", "net1")
+        for _ in range(10):
+            passes(a, b)
+        top = c.ask("top", "--once", "--interval", "0.1")
+        names = {i["name"]: i for i in top["interfaces"]}
+        assert {"net0", "net1"} <= set(names), top
+        status, text = c.run("top", "--once", "--interval", "0.1")
+        assert status == 0 and "net0" in text, text
+
+
 def captures_go_to_their_directory_and_nowhere_else():
     with Cable("--port=a", "--port=b", "--capture-dir=@/captures") as c:
         a, b = two(c, "a", "b")
@@ -301,5 +313,6 @@ if __name__ == "__main__":
           frames_wait_for_whoever_is_not_there, ports_are_made_while_it_runs,
           a_port_can_be_answered_with_its_connection, only_registered_memory_is_accepted,
           a_guest_that_breaks_its_ring_hurts_itself_alone, at_a_fixed_rate_nobody_has_to_kick,
-          a_wire_can_be_made_worse, a_worker_that_waits_for_a_receiver_sleeps, captures_go_to_their_directory_and_nowhere_else,
+          a_wire_can_be_made_worse, a_worker_that_waits_for_a_receiver_sleeps, counters_are_read_from_memory,
+          captures_go_to_their_directory_and_nowhere_else,
           many_memory_objects_can_be_registered])
