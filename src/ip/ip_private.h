@@ -27,7 +27,7 @@ struct ip_table {
 
 /* What outlives a change of an interface's addresses: written by workers. */
 struct ip_iface_state {
-	struct limit arp[WORKER_MAX];         /* requests and solicitations that it may send us */
+	struct limit arp[IFACE_LANES_MAX];    /* requests and solicitations that it may send us */
 	struct limit errors[IFACE_LANES_MAX]; /* ICMP errors that we send because of it */
 	uint32_t n_neighs;                    /* under the neighbours' lock */
 	uint32_t conflicts;                   /* somebody else claims an address of ours; relaxed atomic */

@@ -450,10 +450,13 @@ static enum tick_act tick_one(struct ip *ip, uint32_t idx, uint32_t now_s, uint3
 void neighs_tick(struct ip *ip)
 {
 	struct neighs *ns = &ip->neighs;
-	uint32_t now_s = (uint32_t)(ip->now_ns / NS_PER_S), gone[FORGET_AT_ONCE], n_gone = 0;
+	uint32_t now_s = (uint32_t)(ip->now_ns / NS_PER_S), gone[FORGET_AT_ONCE], n_gone = 0, n;
 
 	__atomic_store_n(&ip->now_s, now_s, __ATOMIC_RELAXED);
-	for (uint32_t i = 1; i < ns->n && n_gone < FORGET_AT_ONCE; i++) {
+	lock_take(&ns->lock);
+	n = ns->n; /* who is heard of meanwhile has time */
+	lock_release(&ns->lock);
+	for (uint32_t i = 1; i < n && n_gone < FORGET_AT_ONCE; i++) {
 		uint32_t failed = 0;
 		enum tick_act act;
 
