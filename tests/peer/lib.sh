@@ -49,13 +49,30 @@ switch_start() {
 }
 
 ginnel() {
-	"$build/bin/ginnel" --api-socket "$run/api${of:-}" "$@"
+	"$build/bin/ginnel" --api-socket "${api:-$run/api${of:-}}" "$@"
 }
 
-# counter PORT NAME: e.g. counter 0 "rx packets"; of a port of another kind if $kind says so
+# up NAME...: `ginnel up` with guests of these names, by the user who runs the switch elsewhere; its daemon is the process
+# switch. Then NAME's socket is $run/up/NAME.sock, and port 0 of the functions below is the first of them.
+up() {
+	local program said
+	program=$(readable "$build/bin/ginnel")
+	readable "$build/bin/ginneld" >/dev/null
+	api=$run/up/api.sock ifaces=("$@")
+	said=$("${as_user[@]}" "$program" --api-socket "$api" up "$@" 2>&1) || fail "ginnel up: $said"
+	ginnel --json show version | jq .pid >"$run/switch.pid"
+	echo "$said"
+}
+
+# counter PORT NAME: e.g. counter 0 "rx packets"; of a port of another kind if $kind says so, or a name in $ifaces
 kind=VirtualEthernet0/0
+ifaces=()
+iface() {
+	echo "${ifaces[$1]:-$kind/$1}"
+}
+
 counter() {
-	ginnel --json show interface "$kind/$1" | jq -r --arg name "$2" '.[0].counters[$name]'
+	ginnel --json show interface "$(iface "$1")" | jq -r --arg name "$2" '.[0].counters[$name]'
 }
 
 # counters_save TAG, counter_since TAG PORT NAME: what was counted between
@@ -65,7 +82,7 @@ counters_save() {
 
 counter_since() {
 	local before
-	before=$(jq -r --arg port "VirtualEthernet0/0/$2" --arg name "$3" \
+	before=$(jq -r --arg port "$(iface "$2")" --arg name "$3" \
 		'.[] | select(.name == $port).counters[$name]' "$run/counters.$1")
 	echo $(($(counter "$2" "$3") - before))
 }
@@ -164,4 +181,43 @@ features_expect() {
 	for want in "${wanted[@]}"; do
 		expect "feature ${want%=*} of $1" "${bits:${want%=*}:1}" = "${want#*=}"
 	done
+}
+
+# --- guests without settings of their own ---
+
+# dhcp NAME: as any distribution's guest does; prints its address
+dhcp() {
+	guest_run "$1" "cat >/tmp/dhcp.sh <<'END'
+#!/bin/sh
+[ \$1 = bound ] || exit 0
+ip addr add \$ip/\$mask dev \$interface
+ip route add default via \$router
+echo nameserver \$dns >/etc/resolv.conf
+echo \$ip >/tmp/address
+END
+		chmod +x /tmp/dhcp.sh; mkdir -p /etc; ip link set eth0 up
+		udhcpc -i eth0 -n -q -t 20 -T 1 -s /tmp/dhcp.sh" >"$run/$1.dhcp" 2>&1 ||
+		fail "$1 got no address: $(cat "$run/$1.dhcp")"
+	guest_run "$1" "cat /tmp/address"
+}
+
+# http_serve KIB: a file of noise at the host's loopback, on port $http
+http_serve() {
+	mkdir "$run/www"
+	head -c $(($1 * 1024)) /dev/urandom >"$run/www/file"
+	chmod -R a+rX "$run/www"
+	process_start http "${as_user[@]}" /usr/bin/python3 -u -m http.server --bind 127.0.0.1 --directory "$run/www" 0
+	wait_until 10 log_has http "Serving HTTP on" || fail "no HTTP server"
+	http=$(sed -n 's/.*port \([0-9]*\).*/\1/p' "$run/http.log")
+}
+
+# http_fetch NAME: the guest takes that file from the host, and it is whole; prints how many ms that took
+http_fetch() {
+	local said start
+	start=$(now_ms)
+	said=$(guest_run "$1" -t "$(accel_scale 60)" \
+		"wget -q -O /tmp/file http://10.0.2.2:$http/file && sha256sum /tmp/file") ||
+		fail "$1 cannot fetch from the host: $said"
+	[[ $said = *"$(sha256sum <"$run/www/file" | cut -d' ' -f1)"* ]] || fail "$1 got another file: $said"
+	echo $(($(now_ms) - start))
 }
