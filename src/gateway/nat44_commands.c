@@ -140,7 +140,7 @@ static json_t *session_json(const struct nat44_table *t, const struct nat44_sess
 	return json_pack("{s:s, s:o, s:o, s:o, s:s, s:i, s:I, s:I, s:b}", "protocol", proto_name(m->proto),
 		"inside", endpoint_json(m->in), "outside", endpoint_json(m->out), "remote",
 		endpoint_json(s->remote), "timer", timer_names[s->timer], "idle-s",
-		(int)(int32_t)(now_s - s->seen_s), "packets", (json_int_t)s->packets, "bytes",
+		now_s > s->seen_s ? (int)(now_s - s->seen_s) : 0, "packets", (json_int_t)s->packets, "bytes",
 		(json_int_t)s->bytes, "static", m->is_static);
 }
 
