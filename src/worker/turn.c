@@ -214,7 +214,7 @@ uint32_t turn_run(struct turn_runner *r, const struct rx_list *list, uint64_t no
 	turn_begin(r->turn, now_ns);
 	iface_count(&r->counters->turns, 1);
 	taken = receive(r, list, &received);
-	if (r->turn->worker == 0)
+	if (r->turn->worker == 0 && r->rooms.ip)
 		taken += ip_turn_input(r->rooms.ip, r->turn);
 	if (taken > 0) {
 		since = count_stage(&r->counters->input, taken, since);

@@ -33,7 +33,7 @@ struct workers_config {
 	uint64_t spin_ns;     /* how long to look for more work before sleeping */
 	struct iface_table *ifaces;
 	struct bridges *bridges;
-	struct ip *ip;
+	struct ip *ip; /* NULL, and so the next one: a program that routes nothing */
 	struct nat44 *nat44;
 };
 

@@ -6,14 +6,20 @@ import array
 import json
 import os
 import socket
+import struct
 import subprocess
 import tempfile
 import time
 from pathlib import Path
 
 from daemon import main
-from front_end import RECEIVE, SEND, SIZE, FrontEnd
+from front_end import (GET_FEATURES, RECEIVE, SEND, SET_FEATURES, SET_MEM_TABLE, SET_OWNER, SIZE, UADDR, VERSION_1,
+                       FrontEnd)
 
+SET_PROTOCOL_FEATURES, SET_BACKEND_REQ_FD, GET_CONFIG = 16, 21, 24
+MAC, STATUS, PROTOCOL_FEATURES = 1 << 5, 1 << 16, 1 << 30
+PROTOCOL_BACKEND_REQ, PROTOCOL_CONFIG = 1 << 5, 1 << 9
+CONFIG_CHANGE_MSG = 2
 BIN = Path(os.environ["GINNEL_BIN"])
 PATIENCE = 60
 FRAME = bytes.fromhex("0180c2000002" "525400000001" "8809") + bytes(range(60))  # LACP: no bridge would pass it
@@ -49,6 +55,7 @@ class Cable:
     def __enter__(self):
         wait_until(lambda: "sandbox full" in self.log() or self.process.poll() is not None, "the sandbox")
         assert self.process.poll() is None, self.log()
+        wait_until(lambda: socket.socket(socket.AF_UNIX).connect_ex(str(self.dir / "api")) == 0, "the control socket")
         return self
 
     def __exit__(self, *_):
@@ -268,6 +275,36 @@ def a_worker_that_waits_for_a_receiver_sleeps():
             assert got == [FRAME + bytes([i])]
 
 
+def configuration(guest):
+    """Address and state of the link, as a driver reads them."""
+    answer = guest.ask(GET_CONFIG, struct.pack("<III", 0, 8, 0) + bytes(8))
+    return answer[12:18].hex(), struct.unpack_from("<H", answer, 18)[0] & 1
+
+
+def the_link_is_up_while_the_other_end_is_there():
+    with Cable("--port", "net0,mac=02:00:00:00:00:0a", "--port", "net1") as c:
+        guest, (ours, theirs) = FrontEnd(c.dir / "net0.sock"), socket.socketpair()
+        features = VERSION_1 | PROTOCOL_FEATURES | MAC | STATUS
+        assert struct.unpack("<Q", guest.ask(GET_FEATURES))[0] & features == features
+        guest.say(SET_OWNER)
+        guest.say(SET_FEATURES, struct.pack("<Q", features))
+        guest.say(SET_PROTOCOL_FEATURES, struct.pack("<Q", PROTOCOL_BACKEND_REQ | PROTOCOL_CONFIG))
+        guest.say(SET_BACKEND_REQ_FD, b"", [theirs.fileno()])
+        guest.say(SET_MEM_TABLE, struct.pack("<IIQQQQ", 1, 0, 0, guest.mem_len, UADDR, 0), [guest.memfd])
+        for ring in guest.rings:  # until one runs, a driver reads it anyway
+            guest.start_ring(ring)
+        assert configuration(guest) == ("02000000000a", 0)
+        ours.settimeout(PATIENCE)
+        for _ in range(2):
+            other = FrontEnd(c.dir / "net1.sock")
+            other.start()
+            assert struct.unpack("<III", ours.recv(12))[0] == CONFIG_CHANGE_MSG
+            assert configuration(guest) == ("02000000000a", 1)
+            other.close()
+            assert struct.unpack("<III", ours.recv(12))[0] == CONFIG_CHANGE_MSG
+            assert configuration(guest) == ("02000000000a", 0)
+
+
 def counters_are_read_from_memory():
     with Cable("--port", "net0", "--port", "net1") as c:
         a, b = two(c, "net0", "net1")
@@ -314,5 +351,6 @@ if __name__ == "__main__":
           a_port_can_be_answered_with_its_connection, only_registered_memory_is_accepted,
           a_guest_that_breaks_its_ring_hurts_itself_alone, at_a_fixed_rate_nobody_has_to_kick,
           a_wire_can_be_made_worse, a_worker_that_waits_for_a_receiver_sleeps, counters_are_read_from_memory,
+          the_link_is_up_while_the_other_end_is_there,
           captures_go_to_their_directory_and_nowhere_else,
           many_memory_objects_can_be_registered])

@@ -323,7 +323,7 @@ TEST(segments_of_a_frame_go_one_by_one_as_buffers_come)
 	assert_true(guest_send(&sim.guest[0], &packet.hdr, packet.bytes, packet.len,
 		&(struct guest_layout){.n = 2, .lens = {12, packet.len}}));
 	send_n(0, 0, 1);
-	for (uint32_t buffers = 0; at < shape.payload; buffers += 3) {
+	while (at < shape.payload) {
 		assert_int_equal(sim_turn(&sim), 0);
 		assert_int_equal(guest_reap(&sim.guest[0]), 0);
 		guest_post_n(&sim.guest[1], 3, BUFFER_LEN);
