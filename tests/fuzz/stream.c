@@ -21,10 +21,18 @@ static struct iface_table *ifaces;
 /* What a simple reader has left to read. */
 static const uint8_t *expected, *expected_end;
 
+static void rooms_unmake(void)
+{
+	iface_remove(ifaces, &sp.port.iface);
+	iface_table_destroy(ifaces);
+	free(turn);
+}
+
 static void rooms_make(void)
 {
 	if (turn)
 		return;
+	atexit(rooms_unmake);
 	turn = aligned_alloc(CACHE_LINE, sizeof(*turn));
 	ifaces = iface_table_create(1);
 	ASSERT(turn && ifaces);
