@@ -33,8 +33,7 @@ struct dhcp_service {
 };
 
 /* NULL when out of memory, or the port is taken. */
-struct dhcp_service *dhcp_service_create(
-	struct ip *ip, struct iface_table *ifaces, struct dns_service *dns);
+struct dhcp_service *dhcp_service_create(struct ip *ip, struct iface_table *ifaces, struct dns_service *dns);
 void dhcp_service_destroy(struct dhcp_service *s);
 
 /* Control. A pool, or another one: leases that fit it stay. The config is good. 0 or -ENOMEM. */

@@ -11,7 +11,7 @@
 enum stage {
 	STAGE_ETH_INPUT, /* port/: count, check the frame, choose the road by the interface's mode */
 	STAGE_VLAN_INPUT, /* port/: by its tags to a sub-interface, tags off and on; few interfaces have that */
-	STAGE_XCONNECT,  /* bridge/: to the interface at the other end of the wire */
+	STAGE_XCONNECT,   /* bridge/: to the interface at the other end of the wire */
 	STAGE_BRIDGE, /* bridge/: learn the source, look up the destination: one interface, or all of the domain */
 	STAGE_L3_INPUT,  /* ip/: what is for the router, by its address and type */
 	STAGE_ARP_INPUT, /* ip/: learn and answer */

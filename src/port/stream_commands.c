@@ -136,7 +136,8 @@ static const struct ctl_command commands[] = {
 		"Make a port to a passt that runs and waits there: a way out without root", run_create_passt,
 		NULL},
 	{"create passt spawn [user-net] [hw-addr <hw-addr:mac>]",
-		"Make a port to a passt of its own, started here and ended with it: a way out without root; with user-net "
+		"Make a port to a passt of its own, started here and ended with it: a way out without root; "
+		"with user-net "
 		"its network is 10.0.2.0/24, the host at .2, DNS at .3, and 10.0.2.15 is for us",
 		run_create_passt, NULL},
 	{"delete stream <interface:interface>", "Remove a stream port", run_delete, NULL},

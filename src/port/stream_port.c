@@ -154,8 +154,9 @@ static const struct link_events events = {
 static int spawn_passt(struct stream_port *sp)
 {
 	static const char *const as_host[] = {"passt", "--foreground", "--quiet", "--fd", "3", NULL};
-	static const char *const user_net[] = {"passt", "--foreground", "--quiet", "--fd", "3", "--ipv4-only", "--address",
-		"10.0.2.15", "--netmask", "24", "--gateway", "10.0.2.2", "--dns-forward", "10.0.2.3", NULL};
+	static const char *const user_net[] = {"passt", "--foreground", "--quiet", "--fd", "3", "--ipv4-only",
+		"--address", "10.0.2.15", "--netmask", "24", "--gateway", "10.0.2.2", "--dns-forward",
+		"10.0.2.3", NULL};
 
 	return child_start((char *const *)(uintptr_t)(sp->user_net ? user_net : as_host), &sp->pid);
 }

@@ -22,8 +22,8 @@ json_t *stream_port_save(struct port *port, struct parcel *parcel)
 {
 	const struct stream_port *sp = CONTAINER_OF(port, struct stream_port, port);
 	json_t *o = json_pack("{s:s*, s:b, s:b, s:b, s:I, s:I}", "path", sp->path, "passt",
-		(int)(strcmp(port->iface.kind, "passt") == 0), "user-net", (int)sp->user_net, "server", (int)sp->server, "mode",
-		(json_int_t)sp->mode, "connections", (json_int_t)sp->connections);
+		(int)(strcmp(port->iface.kind, "passt") == 0), "user-net", (int)sp->user_net, "server",
+		(int)sp->server, "mode", (json_int_t)sp->mode, "connections", (json_int_t)sp->connections);
 
 	if (sp->linked)
 		json_object_set_new(o, "link", link_save(&sp->link, parcel));

@@ -41,7 +41,8 @@ int state_save(const struct rooms *rooms, const struct ctl_server *server, struc
 		(json_int_t)stopped_ns, "lost", (json_int_t)packets_lost(rooms), "ports",
 		ports_save(rooms->ports, parcel), "domains", domains, "cross-connects", xconnects, "router",
 		router, "config", config, "control", ctl_server_save(server, parcel));
-	if (parcel->json && json_object_set_new(parcel->json, "gateway", gateway_save(&rooms->gateway)) == 0 &&
+	if (parcel->json &&
+		json_object_set_new(parcel->json, "gateway", gateway_save(&rooms->gateway)) == 0 &&
 		json_object_set_new(parcel->json, "vxlans", vxlans_save(rooms->vxlans)) == 0)
 		return 0;
 	state_resume(rooms);

@@ -93,9 +93,8 @@ static void write_config(const struct up *up, FILE *out, char *const *names, int
 	if (way_out)
 		fputs("    dns-server: true\n", out);
 	for (int i = 0; i < n_names; i++)
-		fprintf(out,
-			"  %s:\n    vhost-user: {socket: %s/%s.sock, server: true}\n    bridge: 1\n", names[i],
-			up->dir, names[i]);
+		fprintf(out, "  %s:\n    vhost-user: {socket: %s/%s.sock, server: true}\n    bridge: 1\n",
+			names[i], up->dir, names[i]);
 	if (way_out) {
 		write_uplink(out);
 		write_way_out(out);
@@ -107,7 +106,8 @@ static void write_config(const struct up *up, FILE *out, char *const *names, int
 static bool name_ok(const char *name)
 {
 	return *name && strlen(name) < 32 &&
-	       strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") == strlen(name);
+	       strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") ==
+		       strlen(name);
 }
 
 /* The user's own file stays as it is. 0, or -1 after a message. */
@@ -119,7 +119,8 @@ static int make_file(const struct up *up, char *const *names, int n_names)
 
 	for (int i = 0; i < n_names; i++) {
 		if (!name_ok(names[i])) {
-			fprintf(stderr, "ginnel: a guest's name is of letters, digits, - and _, not '%s'\n", names[i]);
+			fprintf(stderr, "ginnel: a guest's name is of letters, digits, - and _, not '%s'\n",
+				names[i]);
 			return -1;
 		}
 	}
@@ -131,7 +132,8 @@ static int make_file(const struct up *up, char *const *names, int n_names)
 	if (!out && errno == EEXIST) {
 		if (n_names > 0)
 			fprintf(stderr,
-				"ginnel: %s is there already and stays as it is: add guests there, or remove it\n",
+				"ginnel: %s is there already and stays as it is: add guests there, or remove "
+				"it\n",
 				up->file);
 		return n_names > 0 ? -1 : 0;
 	}
@@ -236,10 +238,12 @@ static void print_summary(const struct up *up, struct client *client)
 {
 	bool way_out = access(up->file, R_OK) == 0 && has_passt();
 
-	printf("The network is up: 10.77.0.0/24, gateway 10.77.0.1 with DHCP%s.\n", way_out ? " and DNS" : "");
+	printf("The network is up: 10.77.0.0/24, gateway 10.77.0.1 with DHCP%s.\n",
+		way_out ? " and DNS" : "");
 	puts(way_out ? "Guests reach what this host reaches; the host itself is 10.0.2.2 for them."
 		     : "It has no way out: install passt, remove the file below, and come up again.");
-	printf("It is what %s says. A guest attaches like this (or see ginnel print libvirt, print uml):\n", up->file);
+	printf("It is what %s says. A guest attaches like this (or see ginnel print libvirt, print uml):\n",
+		up->file);
 	print_guests(client);
 	puts("\nginnel show dhcp leases   who is there\nginnel down               end it");
 }
@@ -276,8 +280,7 @@ int down_run(const char *api_path)
 		return 2;
 	}
 	if (client_call(client, "show.version", NULL, &response) == 0)
-		pid = (pid_t)json_integer_value(
-			json_object_get(json_object_get(response, "result"), "pid"));
+		pid = (pid_t)json_integer_value(json_object_get(json_object_get(response, "result"), "pid"));
 	json_decref(response);
 	client_close(client);
 	if (pid <= 1 || kill(pid, SIGTERM) != 0) {

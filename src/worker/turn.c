@@ -57,7 +57,8 @@ static const struct {
 
 int turn_runner_init(struct turn_runner *r, uint32_t worker, const struct turn_rooms *rooms)
 {
-	void *const subjects[] = {[ROOM_BRIDGES] = rooms->bridges, [ROOM_IP] = rooms->ip, [ROOM_NAT44] = rooms->nat44};
+	void *const subjects[] = {
+		[ROOM_BRIDGES] = rooms->bridges, [ROOM_IP] = rooms->ip, [ROOM_NAT44] = rooms->nat44};
 
 	*r = (struct turn_runner){.rooms = *rooms};
 	r->counters = &r->own;
@@ -107,7 +108,8 @@ static inline uint64_t walk(struct turn_runner *r, uint64_t since, bool watched)
 		if (watched)
 			turn->watch->ops->stage(turn->watch, turn, s, vec);
 		stages[s].fn(r->subjects[s], turn, vec);
-		since = count_stage(&r->counters->stages[s], s == STAGE_PORT_OUTPUT ? turn->n_sent : n, since);
+		since = count_stage(
+			&r->counters->stages[s], s == STAGE_PORT_OUTPUT ? turn->n_sent : n, since);
 		vec->n = 0;
 	}
 	return since;

@@ -104,7 +104,9 @@ void sim_init(struct sim *s, uint32_t n)
 	s->list = calloc(1, sizeof(*s->list) + SIM_PORTS * VHOST_PORT_PAIRS * sizeof(s->list->rxqs[0]));
 	assert_non_null(s->list);
 	assert_int_equal(waker_init(&s->waker), 0);
-	assert_int_equal(turn_runner_init(&s->runner, 0, &(struct turn_rooms){s->bridges, s->ip, s->gateway.nat44}), 0);
+	assert_int_equal(
+		turn_runner_init(&s->runner, 0, &(struct turn_rooms){s->bridges, s->ip, s->gateway.nat44}),
+		0);
 	add_ports(s, n, &placer, s, 1);
 }
 
