@@ -56,25 +56,19 @@ static int run_delete(struct ctl_call *call)
 	return 0;
 }
 
+static json_t *facts(struct port *port)
+{
+	const struct dgram_port *dp = dgram_port_of(port);
+
+	if (!dp)
+		return NULL;
+	return json_pack("{s:s, s:i, s:s, s:s, s:b}", "interface", port->iface.name, "ifindex",
+		(int)port->iface.idx, "local", dp->local, "remote", dp->remote, "connected", (int)dp->connected);
+}
+
 static int run_show(struct ctl_call *call)
 {
-	const struct ports *ports = call->subject;
-	struct port *port;
-
-	call->result = json_array();
-	list_for_each (port, &ports->list, link) {
-		const struct dgram_port *dp = dgram_port_of(port);
-
-		if (!dp || (ctl_has(call, "interface") && port->iface.idx != ctl_u64(call, "interface", 0)))
-			continue;
-		json_array_append_new(
-			call->result, json_pack("{s:s, s:i, s:s, s:s, s:b}", "interface", port->iface.name,
-					      "ifindex", (int)port->iface.idx, "local", dp->local, "remote",
-					      dp->remote, "connected", (int)dp->connected));
-	}
-	if (ctl_has(call, "interface") && json_array_size(call->result) == 0)
-		return ctl_fail(call, "this is no dgram interface: see show dgram");
-	return 0;
+	return show_ports(call, facts, "this is no dgram interface: see show dgram");
 }
 
 static void print_show(const json_t *result, FILE *out)

@@ -88,22 +88,16 @@ static json_t *host_json(const struct host_port *hp)
 	return o;
 }
 
+static json_t *facts(struct port *port)
+{
+	const struct host_port *hp = host_port_of(port);
+
+	return hp ? host_json(hp) : NULL;
+}
+
 static int run_show(struct ctl_call *call)
 {
-	const struct ports *ports = call->subject;
-	struct port *port;
-
-	call->result = json_array();
-	list_for_each (port, &ports->list, link) {
-		const struct host_port *hp = host_port_of(port);
-
-		if (!hp || (ctl_has(call, "interface") && port->iface.idx != ctl_u64(call, "interface", 0)))
-			continue;
-		json_array_append_new(call->result, host_json(hp));
-	}
-	if (ctl_has(call, "interface") && json_array_size(call->result) == 0)
-		return ctl_fail(call, "this is no host interface: see show host-interface");
-	return 0;
+	return show_ports(call, facts, "this is no host interface: see show host-interface");
 }
 
 static void print_host(const json_t *o, FILE *out)

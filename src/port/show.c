@@ -3,6 +3,26 @@
 
 /* --- facts --- */
 
+int show_ports(struct ctl_call *call, json_t *(*facts)(struct port *port), const char *none)
+{
+	const struct ports *ports = call->subject;
+	struct port *port;
+
+	call->result = json_array();
+	list_for_each (port, &ports->list, link) {
+		json_t *o;
+
+		if (ctl_has(call, "interface") && port->iface.idx != ctl_u64(call, "interface", 0))
+			continue;
+		o = facts(port);
+		if (o)
+			json_array_append_new(call->result, o);
+	}
+	if (ctl_has(call, "interface") && json_array_size(call->result) == 0)
+		return ctl_fail(call, "%s", none);
+	return 0;
+}
+
 json_t *show_bits(uint64_t bits, const char *(*name)(unsigned bit))
 {
 	json_t *names = json_array();

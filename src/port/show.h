@@ -3,11 +3,18 @@
 #ifndef GINNEL_PORT_SHOW_H
 #define GINNEL_PORT_SHOW_H
 
+#include "ctl/command.h"
 #include "port/port.h"
 
 #include <jansson.h>
 #include <stdint.h>
 #include <stdio.h>
+
+/*
+ * A show command: facts() of each port, or of the one that was named; NULL for a port of another kind. `none` is said if the
+ * named one is of another.
+ */
+int show_ports(struct ctl_call *call, json_t *(*facts)(struct port *port), const char *none);
 
 /* "VIRTIO_NET_F_MRG_RXBUF (15)" for each bit that is set, "bit 61" where name() gives NULL. */
 json_t *show_bits(uint64_t bits, const char *(*name)(unsigned bit));

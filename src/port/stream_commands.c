@@ -86,22 +86,16 @@ static json_t *stream_json(const struct stream_port *sp)
 	return o;
 }
 
+static json_t *facts(struct port *port)
+{
+	const struct stream_port *sp = stream_port_of(port);
+
+	return sp ? stream_json(sp) : NULL;
+}
+
 static int run_show(struct ctl_call *call)
 {
-	const struct ports *ports = call->subject;
-	struct port *port;
-
-	call->result = json_array();
-	list_for_each (port, &ports->list, link) {
-		const struct stream_port *sp = stream_port_of(port);
-
-		if (!sp || (ctl_has(call, "interface") && port->iface.idx != ctl_u64(call, "interface", 0)))
-			continue;
-		json_array_append_new(call->result, stream_json(sp));
-	}
-	if (ctl_has(call, "interface") && json_array_size(call->result) == 0)
-		return ctl_fail(call, "this is no stream or passt interface: see show stream");
-	return 0;
+	return show_ports(call, facts, "this is no stream or passt interface: see show stream");
 }
 
 static void print_stream(const json_t *o, FILE *out)

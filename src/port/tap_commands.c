@@ -165,22 +165,16 @@ static json_t *tap_json(const struct tap_port *tp)
 	return o;
 }
 
+static json_t *facts(struct port *port)
+{
+	const struct tap_port *tp = tap_port_of(port);
+
+	return tp ? tap_json(tp) : NULL;
+}
+
 static int run_show(struct ctl_call *call)
 {
-	const struct ports *ports = call->subject;
-	struct port *port;
-
-	call->result = json_array();
-	list_for_each (port, &ports->list, link) {
-		const struct tap_port *tp = tap_port_of(port);
-
-		if (!tp || (ctl_has(call, "interface") && port->iface.idx != ctl_u64(call, "interface", 0)))
-			continue;
-		json_array_append_new(call->result, tap_json(tp));
-	}
-	if (ctl_has(call, "interface") && json_array_size(call->result) == 0)
-		return ctl_fail(call, "this is no tap interface: see show tap");
-	return 0;
+	return show_ports(call, facts, "this is no tap interface: see show tap");
 }
 
 static void print_tap(const json_t *o, FILE *out)

@@ -191,22 +191,16 @@ static json_t *vhost_json(struct vhost_port *vp)
 	return o;
 }
 
+static json_t *facts(struct port *port)
+{
+	struct vhost_port *vp = vhost_port_of(port);
+
+	return vp ? vhost_json(vp) : NULL;
+}
+
 static int run_show(struct ctl_call *call)
 {
-	const struct ports *ports = call->subject;
-	struct port *port;
-
-	call->result = json_array();
-	list_for_each (port, &ports->list, link) {
-		struct vhost_port *vp = vhost_port_of(port);
-
-		if (!vp || (ctl_has(call, "interface") && port->iface.idx != ctl_u64(call, "interface", 0)))
-			continue;
-		json_array_append_new(call->result, vhost_json(vp));
-	}
-	if (ctl_has(call, "interface") && json_array_size(call->result) == 0)
-		return ctl_fail(call, "this is no vhost-user interface: see show vhost-user");
-	return 0;
+	return show_ports(call, facts, "this is no vhost-user interface: see show vhost-user");
 }
 
 /* --- show vhost-user: text --- */

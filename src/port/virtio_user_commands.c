@@ -192,22 +192,16 @@ static json_t *virtio_user_json(const struct virtio_user_port *vu)
 	return o;
 }
 
+static json_t *facts(struct port *port)
+{
+	const struct virtio_user_port *vu = virtio_user_port_of(port);
+
+	return vu ? virtio_user_json(vu) : NULL;
+}
+
 static int run_show(struct ctl_call *call)
 {
-	const struct ports *ports = call->subject;
-	struct port *port;
-
-	call->result = json_array();
-	list_for_each (port, &ports->list, link) {
-		const struct virtio_user_port *vu = virtio_user_port_of(port);
-
-		if (!vu || (ctl_has(call, "interface") && port->iface.idx != ctl_u64(call, "interface", 0)))
-			continue;
-		json_array_append_new(call->result, virtio_user_json(vu));
-	}
-	if (ctl_has(call, "interface") && json_array_size(call->result) == 0)
-		return ctl_fail(call, "this is no virtio-user interface: see show virtio-user");
-	return 0;
+	return show_ports(call, facts, "this is no virtio-user interface: see show virtio-user");
 }
 
 /* --- show virtio-user: text --- */
