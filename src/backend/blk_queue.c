@@ -261,8 +261,12 @@ static bool is_drained(struct blk_queue *q)
 	return true;
 }
 
-/* Lets go of the old ring, takes the new one up. */
-static void follow(struct blk_queue *q, struct vhost_ring *wanted)
+/*
+ * Lets go of the old ring, takes the new one up. Which that is, is read under the lock: control takes a ring away first
+ * and looks under the lock then whether anybody holds it, so either it sees that this queue does, or this queue sees
+ * that the ring is gone.
+ */
+static void follow(struct blk_queue *q)
 {
 	struct blk *blk = q->blk;
 
@@ -270,13 +274,13 @@ static void follow(struct blk_queue *q, struct vhost_ring *wanted)
 		return;
 	show_returned(q);
 	q->cancelled = false;
-	q->ring = wanted;
 	pthread_mutex_lock(&blk->lock);
-	__atomic_store_n(&q->held, wanted, __ATOMIC_RELEASE);
+	q->ring = rcu_load(q->wanted);
+	__atomic_store_n(&q->held, q->ring, __ATOMIC_RELEASE);
 	pthread_cond_broadcast(&blk->let_go);
 	pthread_mutex_unlock(&blk->lock);
-	if (wanted)
-		virtq_call_due(&wanted->vq);
+	if (q->ring)
+		virtq_call_due(&q->ring->vq);
 }
 
 /* A guest is called by workers alone; this one's ring calls it when it runs again. */
@@ -293,13 +297,12 @@ void blk_queue_seize(struct blk_queue *q)
 
 uint32_t blk_queue_turn(struct blk_queue *q, uint64_t now_ns)
 {
-	struct vhost_ring *wanted = rcu_load(q->wanted);
 	uint32_t n = 0;
 
 	q->engine->last_ns = 0;
 	n += collect(q);
-	if (unlikely(wanted != q->ring))
-		follow(q, wanted);
+	if (unlikely(rcu_load(q->wanted) != q->ring))
+		follow(q);
 	else if (q->ring && q->ring->enabled && !others_linger(q->blk))
 		n += take(q, now_ns);
 	if (q->engine->ops->submit)

@@ -59,7 +59,7 @@ static const int open_calls[] = {CALL(open), CALL(openat), CALL(openat2)};
 static const int sanitizer_calls[] = {CALL(open), CALL(openat), CALL(clone), CALL(clone3), CALL(ptrace),
 	CALL(wait4), CALL(prctl), CALL(prlimit64), CALL(getrlimit), CALL(personality), CALL(process_vm_readv),
 	CALL(pread64), CALL(mincore), CALL(kill), CALL(tgkill), CALL(getdents), CALL(stat), CALL(lstat),
-	CALL(access), CALL(pipe), CALL(dup2)};
+	CALL(access), CALL(pipe), CALL(dup2), CALL(ioctl)};
 
 /* In these, the masked argument must have this value. */
 struct conditional {
@@ -116,6 +116,8 @@ static int allow_base(scmp_filter_ctx f)
 	if (err == 0 && sanitized)
 		err = allow(f, sanitizer_calls, ARRAY_LEN(sanitizer_calls));
 	/* a report tries to run a program that knows names, and does without */
+	if (err == 0 && sanitized)
+		err = seccomp_rule_add(f, SCMP_ACT_ERRNO(EAGAIN), CALL(fork), 0);
 	if (err == 0 && sanitized)
 		err = seccomp_rule_add(f, SCMP_ACT_ERRNO(EACCES), CALL(execve), 0);
 	if (err == 0)
