@@ -45,7 +45,7 @@ def generate(daemon, *options, ports=2):
 def all_arrive(*options, ports=2):
     with Daemon(startup(ports)) as daemon:
         result = generate(daemon, *options, ports=ports)
-    assert result["lost"] == 0, (options, result)
+    assert result["not_taken"] == 0 and result["lost"] == 0, (options, result)
     assert result["learned"], (options, result)
     return result
 

@@ -20,6 +20,7 @@ struct load_result {
 	uint64_t busy_clocks;     /* in rounds that moved something */
 	uint64_t idle_clocks;     /* in the others: many of them say that the switch is the limit */
 	bool learned;             /* else the switch still floods */
+	uint32_t not_taken;       /* frames that the switch never took out of our rings */
 	struct counters total;    /* of all ports, after the drain */
 	struct histogram latency; /* clocks */
 };

@@ -60,10 +60,10 @@ static json_t *result_json(const struct ports *ports, const struct load_result *
 		(json_int_t)r->sent, "seconds", r->seconds, "mpps",
 		ratio((double)r->received, r->seconds) / 1e6, "gbps",
 		ratio((double)r->received * ports->shape.len * 8, r->seconds) / 1e9);
-	json_t *counts = json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:b}", "lost", (json_int_t)c->lost,
-		"reordered", (json_int_t)c->reordered, "duplicates", (json_int_t)c->duplicates, "corrupt",
-		(json_int_t)c->corrupt, "foreign", (json_int_t)c->foreign, "not_echoed",
-		(json_int_t)c->no_room, "learned", r->learned);
+	json_t *counts = json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b}", "lost", (json_int_t)c->lost,
+		"not_taken", (json_int_t)r->not_taken, "reordered", (json_int_t)c->reordered, "duplicates",
+		(json_int_t)c->duplicates, "corrupt", (json_int_t)c->corrupt, "foreign",
+		(json_int_t)c->foreign, "not_echoed", (json_int_t)c->no_room, "learned", r->learned);
 	json_t *own = json_pack("{s:f, s:f, s:f, s:o}", "clocks_per_s", r->clocks_per_s,
 		"busy_clocks_per_packet", ratio((double)r->busy_clocks, (double)r->received), "idle_share",
 		ratio((double)r->idle_clocks, (double)(r->idle_clocks + r->busy_clocks)), "features",
@@ -85,10 +85,11 @@ static void print_table(const struct ports *ports, const struct load_result *r)
 		ratio((double)r->received, r->seconds) / 1e6,
 		ratio((double)r->received * ports->shape.len * 8, r->seconds) / 1e9,
 		(unsigned long long)r->received, ports->shape.len, r->seconds);
-	printf("lost %llu, reordered %llu, duplicates %llu, corrupt %llu, foreign %llu%s\n",
+	printf("lost %llu, reordered %llu, duplicates %llu, corrupt %llu, foreign %llu%s%s\n",
 		(unsigned long long)c->lost, (unsigned long long)c->reordered,
 		(unsigned long long)c->duplicates, (unsigned long long)c->corrupt,
-		(unsigned long long)c->foreign, r->learned ? "" : "; not all addresses were learned");
+		(unsigned long long)c->foreign, r->learned ? "" : "; not all addresses were learned",
+		r->not_taken ? "; the switch stopped taking frames" : "");
 	printf("generator: %.0f clocks per packet while busy, %.0f %% of its time it found nothing\n",
 		ratio((double)r->busy_clocks, (double)r->received),
 		100 * ratio((double)r->idle_clocks, (double)(r->idle_clocks + r->busy_clocks)));
