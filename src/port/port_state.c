@@ -11,6 +11,7 @@
 #include "port/vhost_port.h"
 #include "port/virtio_user_port.h"
 #include "port/vlan.h"
+#include "port/xdp_port.h"
 
 #include <errno.h>
 #include <string.h>
@@ -19,6 +20,7 @@ static const struct {
 	const char *kind;
 	int (*restore)(struct ports *ports, const json_t *state, struct parcel *parcel, struct port **out);
 } kinds[] = {
+	{"af_xdp", xdp_port_restore},
 	{"dgram", dgram_port_restore},
 	{"host-interface", host_port_restore},
 	{LOOPBACK_KIND, loopback_restore},

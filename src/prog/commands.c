@@ -10,6 +10,7 @@
 #include "port/vhost_port.h"
 #include "port/virtio_user_port.h"
 #include "port/vlan.h"
+#include "port/xdp_port.h"
 #include "prog/handover.h"
 #include "prog/topology.h"
 #include "prog/version_command.h"
@@ -36,6 +37,7 @@ void commands_add(struct ctl *ctl, struct rooms *rooms, struct handover *handove
 	ctl_add_table(ctl, &print_commands, rooms->ports);
 	ctl_add_table(ctl, &virtio_user_commands, rooms->ports);
 	ctl_add_table(ctl, &vlan_commands, rooms->ports);
+	ctl_add_table(ctl, &xdp_commands, rooms->ports);
 	ctl_add_table(ctl, &loopback_commands, rooms->ports);
 	ctl_add_table(ctl, &bridge_commands, rooms->bridges);
 	ctl_add_table(ctl, &ip_commands, rooms->ip);
