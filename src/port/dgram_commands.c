@@ -63,7 +63,8 @@ static json_t *facts(struct port *port)
 	if (!dp)
 		return NULL;
 	return json_pack("{s:s, s:i, s:s, s:s, s:b}", "interface", port->iface.name, "ifindex",
-		(int)port->iface.idx, "local", dp->local, "remote", dp->remote, "connected", (int)dp->connected);
+		(int)port->iface.idx, "local", dp->local, "remote", dp->remote, "connected",
+		(int)dp->connected);
 }
 
 static int run_show(struct ctl_call *call)

@@ -37,12 +37,15 @@ struct port;
  * worker that polls the queue.
  */
 struct wire_wait {
-	struct port *to;   /* whoever had no room; to be compared only, it may be gone */
-	bool waits;        /* the frame stays where it is until there is more room, or somebody */
+	struct port *to; /* whoever had no room; to be compared only, it may be gone */
+	bool waits;      /* the frame stays where it is until there is more room, or somebody */
+	bool last; /* it has waited for long: a receiver that sleeps, and has all that there was, will not give more */
 	uint32_t queue;    /* of the other end, or WIRE_NO_QUEUE */
 	uint16_t place;    /* in that queue, */
 	uint32_t buffers;  /* and what was there and did not do */
-	uint32_t segments; /* of a frame that stands for several: so many have been sent */
+	uint32_t segments; /* of a frame that stands for several: so many have been sent, */
+	uint64_t frame;    /* and which it is: its queue may begin anew meanwhile */
+	uint64_t until_ns; /* then it is tried again, whatever has come; UINT64_MAX: never */
 };
 
 /*
@@ -59,7 +62,8 @@ struct port_wire_ops {
 	bool (*rx_arm_besides)(struct port *port, uint32_t queue);
 	/*
 	 * As tx(), but ends before a packet for which there is no room now. Returns how many are done, sent or dropped
-	 * for ever; if that is less than n, *wait says what the next one waits for.
+	 * for ever; if that is less than n, *wait says what the next one waits for. A frame that can never have enough
+	 * room goes in segments if it stands for several, and is dropped by its reason otherwise.
 	 */
 	uint32_t (*tx)(struct port *port, struct turn *turn, struct pkt *const *pkts, uint32_t n,
 		struct wire_wait *wait);

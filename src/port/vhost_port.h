@@ -122,10 +122,13 @@ bool vhost_rx_arm_besides(struct port *port, uint32_t queue);
 uint32_t vhost_tx_wire(
 	struct port *port, struct turn *turn, struct pkt *const *pkts, uint32_t n, struct wire_wait *wait);
 /*
- * Of a frame that did not go: it will, when there are more buffers than the `slots` that were too few, or when the ring has
- * been mended. A ring that is full of buffers will never hold it: *drop becomes that.
+ * Of a frame that did not go, for n_descs descriptors of the ring were buffers and too few: it will, when there are more,
+ * or when the ring has been mended. Where there will never be more, *drop becomes DROP_TX_TOO_LONG.
  */
-bool vhost_wire_waits(const struct virtq *vq, uint32_t slots, enum drop *drop);
+bool vhost_wire_waits(
+	const struct virtq *vq, const struct wire_wait *wait, uint32_t n_descs, enum drop *drop);
+/* The same of a frame that stands for several: it should rather go in segments, which is no loss. */
+bool vhost_wire_cuts(const struct virtq *vq, const struct wire_wait *wait, uint32_t n_descs, enum drop drop);
 bool vhost_tx_short(struct port *port, const struct wire_wait *wait);
 bool vhost_tx_arm(struct port *port, const struct wire_wait *wait, uint32_t worker);
 void vhost_tx_disarm(struct port *port, const struct wire_wait *wait, uint32_t worker);

@@ -208,14 +208,6 @@ static uint32_t receive(struct vhost_port *vp, struct vhost_ring *ring, struct t
 	return n;
 }
 
-/* What was sent of a frame is forgotten when the ring begins anew: there may be another in its place. */
-static void begin_hold(struct vhost_port *vp, uint32_t queue, struct turn *turn, struct vhost_ring *ring)
-{
-	turn->held_from = ring;
-	if (ring && ring->vq.always_call)
-		vp->port.rx_wait[queue].segments = 0;
-}
-
 /* It found no room at the other end. */
 static void announce_again(struct vhost_port *vp, const struct pkt *pkt)
 {
@@ -231,8 +223,11 @@ uint32_t vhost_rx(struct port *port, uint32_t queue, struct turn *turn, uint32_t
 	uint32_t taken = queue == 0 ? besides(vp, turn, max) : 0;
 	struct vhost_ring *ring = vhost_port_rx_ring(vp, queue);
 
-	if (unlikely(turn->hold))
-		begin_hold(vp, queue, turn, ring);
+	if (unlikely(turn->hold)) {
+		turn->held_from = ring;
+		if (ring && !ring->enabled) /* what it has waits; on any other road it is discarded */
+			return taken;
+	}
 	return ring ? taken + receive(vp, ring, turn, max) : taken;
 }
 
@@ -282,8 +277,11 @@ bool vhost_rx_arm(struct port *port, uint32_t queue)
 {
 	struct vhost_port *vp = CONTAINER_OF(port, struct vhost_port, port);
 	bool work = queue == 0 && ring_arm(rcu_load(vp->ctrl_ring));
+	struct vhost_ring *ring = vhost_port_rx_ring(vp, queue);
 
-	return ring_arm(vhost_port_rx_ring(vp, queue)) || work;
+	if (ring && !ring->enabled && iface_is_lossless(&port->iface))
+		return work;
+	return ring_arm(ring) || work;
 }
 
 bool vhost_rx_arm_besides(struct port *port, uint32_t queue)

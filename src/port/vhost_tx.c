@@ -26,7 +26,8 @@ struct tx {
 	bool begun;             /* the guest accepts a checksum that is only begun; of one ring */
 	uint32_t ahead;         /* buffers to take at once: few, after some had to be given back */
 	struct wire_wait *wait; /* what finds no room waits; NULL: it is dropped */
-	uint32_t short_of;      /* ring slots that were there for a frame, and too few */
+	uint32_t short_of;      /* ring slots that were there for a frame, and too few, */
+	uint32_t short_descs;   /* and the descriptors that these are */
 };
 
 static void drop_n(struct tx *tx, struct pkt *const *pkts, uint32_t n, enum drop reason)
@@ -126,7 +127,7 @@ struct bunch {
 	uint32_t n_segs;
 	uint32_t n; /* buffers */
 	uint64_t room;
-	uint32_t slots; /* of the ring, that they hold */
+	uint32_t slots, n_descs; /* of the ring, that they hold */
 	struct virtq_buffer buffers[VHOST_TX_BUFFERS];
 	uint64_t lens[VHOST_TX_BUFFERS]; /* room in each */
 };
@@ -149,6 +150,7 @@ static enum drop take_buffer(struct tx *tx, struct bunch *b)
 	memmove(chain.segs, chain.segs + chain.n_read, chain.n_write * sizeof(*chain.segs));
 	b->buffers[b->n] = chain.buffer;
 	b->slots += chain.buffer.slots;
+	b->n_descs += chain.n_descs;
 	b->lens[b->n++] = chain.write_len;
 	b->n_segs += chain.n_write;
 	b->room += chain.write_len;
@@ -164,12 +166,14 @@ static enum drop take_buffers(struct tx *tx, struct bunch *b, uint64_t len)
 	b->n_segs = 0;
 	b->n = 0;
 	b->slots = 0;
+	b->n_descs = 0;
 	b->room = 0;
 	while (b->room < len && drop == DROP_NONE)
 		drop = b->n < max ? take_buffer(tx, b) : DROP_TX_TOO_LONG;
 	if (drop != DROP_NONE) {
 		virtq_unpop(tx->vq, b->slots);
 		tx->short_of = b->slots;
+		tx->short_descs = b->n_descs;
 	}
 	return drop;
 }
@@ -218,24 +222,56 @@ static enum drop send_frame(struct tx *tx, const struct frame *f)
 	return DROP_NONE;
 }
 
-/* On a lossless wire: as many segments were sent before, and what finds no room waits. */
-static __attribute__((noinline)) bool send_slow_wire(struct tx *tx, struct pkt *pkt)
+/* --- a lossless wire --- */
+
+/* Tells a frame from others that may be first in its queue. */
+static uint64_t frame_print(const struct pkt *pkt)
+{
+	uint64_t print = 14695981039346656037ull ^ pkt_len(pkt);
+
+	for (uint32_t i = 0; i < pkt->head_len; i++)
+		print = (print ^ pkt->data[i]) * 1099511628211ull; /* FNV-1a */
+	return print;
+}
+
+/* The frames of a packet but for those that were sent before, until one finds no room. */
+static enum drop send_rest(struct tx *tx, struct pkt *pkt, uint32_t caps)
 {
 	uint32_t n_sent = 0, skip = tx->wait->segments;
 	struct frame_iter it;
 	struct frame f;
-	enum drop drop = frame_begin(&it, pkt, tx->vp->caps, tx->mtu);
-	bool waits;
+	enum drop drop = frame_begin(&it, pkt, caps, tx->mtu);
 
 	while (drop == DROP_NONE && frame_next(&it, &f)) {
 		if (n_sent >= skip)
 			drop = send_frame(tx, &f);
 		n_sent += drop == DROP_NONE;
 	}
-	waits = vhost_wire_waits(tx->vq, tx->short_of, &drop);
-	tx->wait->segments = waits ? n_sent : 0;
-	if (waits)
+	tx->wait->segments = n_sent;
+	return drop;
+}
+
+/*
+ * What finds no room waits. A frame that was begun in segments goes on so, whatever its receiver, who may be another by
+ * now, accepts.
+ */
+static __attribute__((noinline)) bool send_slow_wire(struct tx *tx, struct pkt *pkt)
+{
+	struct wire_wait *wait = tx->wait;
+	uint32_t caps = tx->vp->caps, cut = caps & FRAME_CAP_CSUM;
+	enum drop drop;
+
+	if (wait->segments > 0 && wait->frame != frame_print(pkt))
+		wait->segments = 0;
+	drop = send_rest(tx, pkt, wait->segments > 0 ? cut : caps);
+	if (pkt->offload.gso != PKT_GSO_NONE && wait->segments == 0 &&
+		vhost_wire_cuts(tx->vq, wait, tx->short_descs, drop))
+		drop = send_rest(tx, pkt, cut);
+	if (vhost_wire_waits(tx->vq, wait, tx->short_descs, &drop)) {
+		wait->frame = wait->segments > 0 ? frame_print(pkt) : 0;
 		return false;
+	}
+	wait->segments = 0;
 	if (drop != DROP_NONE)
 		drop_n(tx, &pkt, 1, drop);
 	return true;
@@ -328,6 +364,7 @@ static uint32_t no_peer(struct tx *tx, struct pkt *const *pkts, uint32_t n)
 {
 	if (tx->wait) {
 		tx->wait->queue = WIRE_NO_QUEUE;
+		tx->wait->buffers = 0;
 		return 0;
 	}
 	drop_n(tx, pkts, n, DROP_TX_NO_PEER);
@@ -365,6 +402,9 @@ static uint32_t send_on_pair(struct tx *tx, uint32_t pair, struct pkt *const *pk
 		tx->wait->buffers = tx->short_of;
 	}
 	call = virtq_publish(tx->vq);
+	if (unlikely(done < n && !call))
+		call = virtq_take_call_due(
+			tx->vq); /* a driver that was not told of used buffers posts none */
 	vhost_port_tx_unlock(vp, pair);
 	if (call && unlikely(!virtq_call(tx->vq)))
 		break_call(vp, pair, tx->vq);

@@ -199,13 +199,28 @@ void virtq_flush(struct virtq *q)
 		virtq_break(q, VIRTQ_CALL_BLOCKS);
 }
 
-void virtq_call_due(struct virtq *q)
+bool virtq_take_call_due(struct virtq *q)
 {
 	if (likely(!q->always_call) || q->error != VIRTQ_OK)
-		return;
+		return false;
 	note_call(q);
-	if (!virtq_call(q))
+	return true;
+}
+
+void virtq_call_due(struct virtq *q)
+{
+	if (unlikely(virtq_take_call_due(q)) && !virtq_call(q))
 		virtq_break(q, VIRTQ_CALL_BLOCKS);
+}
+
+bool virtq_driver_sleeps(const struct virtq *q)
+{
+	uint16_t at = q->next_used;
+
+	if (at != q->flushed_used)
+		return false;
+	return q->packed ? virtq_packed_wants_call(q, at, virtq_forward(q, at, 1))
+			 : virtq_split_wants_call(q, at, (uint16_t)(at + 1));
 }
 
 bool virtq_arm(struct virtq *q)

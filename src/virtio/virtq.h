@@ -81,6 +81,7 @@ struct virtq_chain {
 	uint32_t n_read, n_write;
 	uint64_t read_len, write_len;
 	struct virtq_buffer buffer;
+	uint32_t n_descs; /* of the ring's, that the driver lacks until the buffer is returned */
 };
 
 struct virtq {
@@ -292,6 +293,14 @@ bool virtq_call(const struct virtq *q);
 void virtq_flush(struct virtq *q);
 /* After a start the guest is called once, even if nothing is pushed: for whoever polls the queue. */
 void virtq_call_due(struct virtq *q);
+/* The same in two steps, as virtq_publish(). */
+bool virtq_take_call_due(struct virtq *q);
+
+/*
+ * The driver asks to be called for the very next buffer: it has seen all that were returned. One that never asks not to
+ * be called looks so at any time.
+ */
+bool virtq_driver_sleeps(const struct virtq *q);
 
 /* Asks the guest to kick when it adds a buffer. True: there already is one, and the guest may not kick for it. */
 bool virtq_arm(struct virtq *q);

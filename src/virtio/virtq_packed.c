@@ -252,6 +252,7 @@ int virtq_packed_pop(struct virtq *q, struct virtq_chain *c)
 		return -ENOSPC;
 	if (unlikely(err != VIRTQ_OK))
 		return virtq_break(q, (enum virtq_error)err);
+	c->n_descs = c->buffer.slots;
 	q->next_avail = virtq_forward(q, place, c->buffer.slots);
 	return 1;
 }

@@ -110,6 +110,7 @@ static int walk(struct virtq *q, struct virtq_chain *c, const struct virtq_table
 
 		if (unlikely(seen == VIRTQ_MAX_CHAIN))
 			return VIRTQ_CHAIN_LONG;
+		c->n_descs += !in_indirect;
 		if (d.flags & VRING_DESC_F_INDIRECT)
 			return in_indirect ? VIRTQ_INDIRECT_TABLE : walk_indirect(q, c, &d);
 		err = virtq_chain_add(q, c, &d);
@@ -127,6 +128,7 @@ static __attribute__((noinline)) int walk_ring(
 {
 	const struct virtq_table ring = {.whole = ring_words(q), .n = q->size};
 
+	c->n_descs = 0;
 	return walk(q, c, &ring, first, false);
 }
 
@@ -140,6 +142,7 @@ static inline int take_chain(struct virtq *q, struct virtq_chain *c, uint16_t he
 	if (unlikely(head >= q->size))
 		return virtq_break(q, VIRTQ_HEAD_RANGE);
 	virtq_chain_reset(c);
+	c->n_descs = 1;
 	d = desc_of(virtq_words_read(&ring_words(q)[head]));
 	if (likely(!(d.flags & (VRING_DESC_F_NEXT | VRING_DESC_F_INDIRECT))))
 		err = virtq_chain_add(q, c, &d);

@@ -6,6 +6,8 @@
 
 /* Packets that netem lets in or out at a time. */
 #define BURST 64
+/* How long a frame waits for more buffers than its receiver has posted, before it is looked whether more will come. */
+#define PATIENCE_NS 1000000000ull
 
 /* The other end, if frames can go there at all. */
 static struct port *open_end(const struct port *from)
@@ -25,13 +27,25 @@ static struct wire_wait *wait_of(const struct rxq *q, struct port *to)
 	return wait;
 }
 
-static bool still_waits(struct port *to, const struct wire_wait *wait)
+/* Sets whether it waits, and if it did: for long. */
+static bool still_waits(const struct turn *turn, struct port *to, struct wire_wait *wait)
 {
-	return !to || (wait->waits && to->ops->wire->tx_short(to, wait));
+	wait->last = false;
+	if (!to) {
+		wait->waits = true;
+		wait->queue = WIRE_NO_QUEUE;
+		wait->until_ns = UINT64_MAX;
+		return true;
+	}
+	if (!wait->waits || !to->ops->wire->tx_short(to, wait))
+		return false;
+	wait->last = turn->now_ns >= wait->until_ns;
+	return !wait->last;
 }
 
 static void begin_waiting(struct turn *turn, const struct port *to, struct wire_wait *wait)
 {
+	wait->until_ns = wait->buffers > 0 ? turn->now_ns + PATIENCE_NS : UINT64_MAX;
 	if (wait->waits)
 		return;
 	wait->waits = true;
@@ -112,7 +126,7 @@ static uint32_t pass_on(struct turn *turn, struct port *from, struct port *to, s
 static uint32_t netem_leave(struct turn *turn, struct netem *netem, struct port *to, struct wire_wait *wait)
 {
 	struct pkt *due[BURST];
-	uint32_t n = netem_due(netem, turn->now_ns, due, BURST), sent;
+	uint32_t n = netem_due(netem, turn->now_ns, due, wait->last ? 1 : BURST), sent;
 
 	if (n == 0)
 		return 0;
@@ -176,7 +190,11 @@ uint64_t wire_due_ns(const struct rxq *q)
 {
 	const struct netem *netem = rcu_load(q->port->netem[q->queue]);
 
-	return netem && !q->port->rx_wait[q->queue].waits ? netem_next_ns(netem) : UINT64_MAX;
+	const struct wire_wait *wait = &q->port->rx_wait[q->queue];
+
+	if (wait->waits)
+		return wait->until_ns;
+	return netem ? netem_next_ns(netem) : UINT64_MAX;
 }
 
 uint32_t wire_run(struct turn *turn, const struct rxq *q, uint32_t max)
@@ -188,8 +206,7 @@ uint32_t wire_run(struct turn *turn, const struct rxq *q, uint32_t max)
 
 	turn->hold = true;
 	turn->held_from = NULL;
-	if (still_waits(to, wait)) {
-		wait->waits = true;
+	if (still_waits(turn, to, wait)) {
 		from->ops->rx(from, q->queue, turn, 0); /* what goes along with the queue does not wait */
 		return 0;
 	}
@@ -197,7 +214,7 @@ uint32_t wire_run(struct turn *turn, const struct rxq *q, uint32_t max)
 		wait->waits = false;
 		return netem_run(turn, q, netem, to);
 	}
-	taken = from->ops->rx(from, q->queue, turn, max);
+	taken = from->ops->rx(from, q->queue, turn, unlikely(wait->last) ? 1 : max);
 	if (taken == 0) {
 		wait->waits = false;
 		return 0;

@@ -7,7 +7,9 @@
  *	are done, give back the rest
  *
  * So nothing is consumed that was not sent, or dropped for a reason that will not pass (drop.h): a frame too long for
- * any buffer of its receiver, or malformed. A frame that stands for several may be sent in part; the rest follows.
+ * any buffer of its receiver, or malformed. A frame that stands for several may be sent in part; the rest follows. One that
+ * needs more buffers than its receiver has, and a second later still has, although it sleeps, goes in segments if it
+ * stands for several and is dropped as too long otherwise: the receiver would wait for it as it waits for buffers.
  *
  * A frame that waits holds up those behind it in its own ring, whose buffers are returned in order. Other queues go on.
  * A worker sleeps over a queue that waits as over one without frames: it asks the receiver, not the sender, for a kick.
@@ -30,7 +32,7 @@ static inline bool wire_waits(const struct rxq *q)
 
 /* Of a queue that waits: asks to be woken when there is room. True: do not sleep. */
 bool wire_arm(const struct rxq *q, uint32_t worker);
-/* When a frame that netem holds is due; UINT64_MAX: none is, or it waits. */
+/* When the queue has to be looked at whatever comes; UINT64_MAX: never. */
 uint64_t wire_due_ns(const struct rxq *q);
 void wire_disarm(const struct rxq *q, uint32_t worker);
 

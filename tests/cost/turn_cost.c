@@ -38,6 +38,7 @@ struct cost_case {
 	uint32_t buffers;          /* that a guest fills for each frame it sends; 0: 1 */
 	uint32_t n_guests;         /* 0: 2. More: everybody sends to all */
 	bool wire;                 /* a cross-connect both ways in place of the bridge */
+	bool lossless;             /* and one on which frames wait */
 	uint8_t route;             /* 4 or 6: each guest is in a network of its own, a router between them */
 };
 
@@ -49,6 +50,17 @@ static const struct cost_case cases[] = {
 	{.name = "split-60-chains", .len = 60, .chain = true},
 	{.name = "packed-60-chains", .features = FEATURE(VIRTIO_F_RING_PACKED), .len = 60, .chain = true},
 	{.name = "split-60-xconnect", .len = 60, .wire = true},
+	{.name = "split-60-lossless", .len = 60, .lossless = true},
+	{.name = "packed-60-lossless",
+		.features = FEATURE(VIRTIO_F_RING_PACKED),
+		.len = 60,
+		.lossless = true},
+	{.name = "split-1514-lossless", .len = 1514, .lossless = true},
+	{.name = "split-1514-lossless-mergeable",
+		.len = 1514,
+		.lossless = true,
+		.buffer_len = 512,
+		.buffers = 3},
 	{.name = "split-64-ip4", .len = 64, .route = 4},
 	{.name = "split-64-ip4-addresses", .len = 64, .route = 4, .n_macs = 256},
 	{.name = "split-64-ip6", .len = 64, .route = 6},
@@ -218,6 +230,15 @@ static uint32_t exchange(const struct cost_case *c, bool counted)
 	return n;
 }
 
+static void lay_wires(const struct cost_case *c)
+{
+	for (uint32_t i = 0; i < 2; i++) {
+		struct iface *from = &sim.port[i]->port.iface, *to = &sim.port[1 - i]->port.iface;
+
+		assert_int_equal(c->lossless ? xconnect_set_lossless(from, to) : xconnect_set(from, to), 0);
+	}
+}
+
 static void run(const struct cost_case *c, uint32_t turns)
 {
 	struct random random;
@@ -226,8 +247,8 @@ static void run(const struct cost_case *c, uint32_t turns)
 	random_init(&random, 1);
 	sim_init(&sim, c->n_guests ? c->n_guests : 2);
 	sim_guests(&sim, SIM_RING_FEATURES | c->features);
-	for (uint32_t i = 0; c->wire && i < 2; i++)
-		assert_int_equal(xconnect_set(&sim.port[i]->port.iface, &sim.port[1 - i]->port.iface), 0);
+	if (c->wire || c->lossless)
+		lay_wires(c);
 	if (c->route)
 		router_begin(c->route);
 	for (uint32_t i = 0; i < sim.n; i++)

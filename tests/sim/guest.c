@@ -40,12 +40,19 @@ static void queue_place(struct guest *g, struct guest_queue *q, uint16_t size)
 	q->tables_gpa = gpa_alloc(g, (uint64_t)size * GUEST_TABLE_LEN);
 }
 
-static void queue_init(struct guest *g, struct guest_queue *q)
+static void chains_forget(struct guest_queue *q)
 {
-	q->slabs_gpa = gpa_alloc(g, (uint64_t)q->size * GUEST_SLAB);
 	q->n_free = q->size;
 	for (uint32_t i = 0; i < q->size; i++)
 		q->free[i] = (uint16_t)(q->size - 1 - i);
+	memset(q->chains, 0, sizeof(q->chains));
+	q->returned = q->posted;
+}
+
+static void queue_init(struct guest *g, struct guest_queue *q)
+{
+	q->slabs_gpa = gpa_alloc(g, (uint64_t)q->size * GUEST_SLAB);
+	chains_forget(q);
 	q->kick_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	q->call_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	q->err_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
@@ -93,6 +100,13 @@ void guest_set_features(struct guest *g, uint64_t features)
 	take_features(g, features);
 	for (uint32_t i = 0; i < g->n_queues; i++)
 		g->bases[i] = queue_reset(g, &g->queues[i], 0);
+}
+
+void guest_reset(struct guest *g, uint64_t features)
+{
+	for (uint32_t i = 0; i < g->n_queues; i++)
+		chains_forget(&g->queues[i]);
+	guest_set_features(g, features);
 }
 
 static uint16_t default_size(const struct guest *g)
@@ -178,6 +192,7 @@ static void ring_start(struct guest *g, uint32_t idx)
 		.size = q->size,
 		/* what GET_VRING_BASE said when the ring was stopped is what SET_VRING_BASE says now */
 		.base = g->bases[idx],
+		.fresh = g->fresh,
 		.desc_uaddr = UADDR + q->desc_gpa,
 		.avail_uaddr = UADDR + q->avail_gpa,
 		.used_uaddr = UADDR + q->used_gpa,

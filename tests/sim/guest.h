@@ -117,6 +117,7 @@ struct guest {
 	struct gmem *gmem;
 	struct vhost_ring rings[GUEST_QUEUES_MAX];
 	uint32_t bases[GUEST_QUEUES_MAX]; /* of rings that do not run */
+	bool fresh;                       /* the front-end is a new one: its bases may be stale */
 	struct dirty_log log;
 };
 
@@ -138,6 +139,8 @@ void guest_disconnect(struct guest *g);
 bool guest_packed_wanted(void);
 /* The driver negotiates anew: not connected, nothing posted. */
 void guest_set_features(struct guest *g, uint64_t features);
+/* The driver makes new rings, whatever was in the old ones; not connected. */
+void guest_reset(struct guest *g, uint64_t features);
 /* SET_VRING_ENABLE */
 void guest_enable(struct guest *g, uint32_t queue, bool enabled);
 

@@ -23,7 +23,7 @@ struct plan {
 	uint32_t guests, workers; /* guest i sends to the next, the last to the first */
 	uint32_t buffers;         /* that a receiver has at most: how slow it is */
 	bool one_at_a_time;       /* nobody sends before all is there: everybody sleeps meanwhile */
-	uint32_t reconnect_every, move_every, rewire_every, down_every; /* rounds; 0: never */
+	uint32_t reconnect_every, enable_every, move_every, rewire_every, down_every; /* rounds; 0: never */
 };
 
 static struct iface *iface(uint32_t i)
@@ -86,6 +86,12 @@ static void control_step(const struct plan *plan, uint32_t round)
 
 		guest_disconnect(&sim.guest[i]);
 		sim_connect(&sim, i);
+	}
+	if (due(plan->enable_every, round)) {
+		uint32_t i = round / plan->enable_every;
+
+		guest_enable(&sim.guest[i % sim.n], i / sim.n % 2, false);
+		guest_enable(&sim.guest[i % sim.n], i / sim.n % 2, true);
 	}
 	if (due(plan->move_every, round)) {
 		uint32_t i = round / plan->move_every;
@@ -177,6 +183,13 @@ TEST(receivers_come_and_go_under_traffic)
 	run(&(struct plan){.guests = 4, .workers = 2, .buffers = 4, .reconnect_every = 11});
 }
 
+TEST(rings_are_disabled_and_enabled_under_traffic)
+{
+	run(&(struct plan){.guests = 2, .workers = 1, .buffers = 20, .enable_every = 3});
+	run(&(struct plan){
+		.guests = 4, .workers = 2, .buffers = 4, .enable_every = 5, .reconnect_every = 17});
+}
+
 TEST(interfaces_go_down_and_up_under_traffic)
 {
 	run(&(struct plan){.guests = 2, .workers = 2, .buffers = 20, .down_every = 5});
@@ -192,5 +205,6 @@ TESTS(cmocka_unit_test(one_worker_waits_for_slow_receivers),
 	cmocka_unit_test(two_workers_wait_for_slow_receivers),
 	cmocka_unit_test(a_worker_that_sleeps_over_a_full_wire_wakes_up),
 	cmocka_unit_test(receivers_come_and_go_under_traffic),
+	cmocka_unit_test(rings_are_disabled_and_enabled_under_traffic),
 	cmocka_unit_test(interfaces_go_down_and_up_under_traffic),
 	cmocka_unit_test(queues_move_and_wires_are_laid_anew_under_traffic))
