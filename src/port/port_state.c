@@ -6,6 +6,7 @@
 #include "port/dgram_port.h"
 #include "port/host_port.h"
 #include "port/loopback_port.h"
+#include "port/pcap_port.h"
 #include "port/stream_port.h"
 #include "port/tap_port.h"
 #include "port/vhost_port.h"
@@ -25,6 +26,7 @@ static const struct {
 	{"host-interface", host_port_restore},
 	{LOOPBACK_KIND, loopback_restore},
 	{"passt", stream_port_restore},
+	{"pcap", pcap_port_restore},
 	{"stream", stream_port_restore},
 	{"sub-interface", sub_port_restore},
 	{"tap", tap_port_restore},

@@ -5,6 +5,7 @@
 #include "port/host_port.h"
 #include "port/interface_types.h"
 #include "port/loopback_port.h"
+#include "port/pcap_port.h"
 #include "port/stream_port.h"
 #include "port/tap_port.h"
 #include "port/vhost_port.h"
@@ -30,6 +31,7 @@ void commands_add(struct ctl *ctl, struct rooms *rooms, struct handover *handove
 	ctl_add_table(ctl, &netem_commands, rooms->ports);
 	ctl_add_table(ctl, &dgram_commands, rooms->ports);
 	ctl_add_table(ctl, &host_commands, rooms->ports);
+	ctl_add_table(ctl, &pcap_commands, rooms->ports);
 	ctl_add_table(ctl, &stream_commands, rooms->ports);
 	ctl_add_table(ctl, &tap_commands, rooms->ports);
 	ctl_add_table(ctl, &vhost_commands, rooms->ports);

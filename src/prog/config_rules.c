@@ -64,6 +64,8 @@ static const struct config_rule rules[] = {
 	PORT_END("delete.interface.af_xdp", "interface"),
 	PORT("create.dgram.socket", "dgram", "local", "delete.dgram"),
 	PORT_END("delete.dgram", "interface"),
+	PORT("create.pcap.replay.file", "pcap-replay", "file", "delete.pcap.replay"),
+	PORT_END("delete.pcap.replay", "interface"),
 	PORT("create.stream.socket", "stream", "socket", "delete.stream"),
 	PORT_END("delete.stream", "interface"),
 	PORT("create.passt.socket", "passt", "socket", "delete.passt"),
