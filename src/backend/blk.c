@@ -250,20 +250,27 @@ static bool worker_hangs(const struct blk *blk)
 	return false;
 }
 
+/* Storage that did not answer for another ring, and still does not, has had its time. */
+static uint64_t patience_ns(const struct blk *blk)
+{
+	return abandoned(blk) > 0 || worker_hangs(blk) ? blk->options.drain_ns / 16 : blk->options.drain_ns;
+}
+
 /* Storage has its time; who makes calls to it does not outlast that. */
 static void on_quiesce(void *device)
 {
+	const uint64_t patience = patience_ns(device);
 	struct blk *blk = device;
 
-	if (wait_let_go(blk, blk->options.drain_ns))
+	if (wait_let_go(blk, patience))
 		return;
 	log_warning("storage does not answer: operations under way are cancelled");
 	hurry(blk, BLK_LEAVE_CANCEL);
-	if (wait_let_go(blk, blk->options.drain_ns / 4))
+	if (wait_let_go(blk, patience / 4))
 		return;
 	pin_memory(blk);
 	hurry(blk, BLK_LEAVE_ABANDON);
-	while (!wait_let_go(blk, blk->options.drain_ns / 4))
+	while (!wait_let_go(blk, patience / 4))
 		seize(blk);
 	log_error(
 		"storage does not answer: %llu operations are abandoned", (unsigned long long)abandoned(blk));
@@ -371,6 +378,8 @@ static int open_engine(struct blk *blk, char *why, size_t why_len)
 {
 	int err;
 
+	if (blk->options.own_engine)
+		return open_queues(blk, blk->options.own_engine);
 	switch (blk->options.engine) {
 	case BLK_ENGINE_RAM:
 		err = open_ram(blk);

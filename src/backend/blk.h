@@ -36,10 +36,13 @@ enum blk_engine_choice {
 	BLK_ENGINE_RAM,
 };
 
+struct blk_engine_ops;
+
 struct blk_options {
 	struct blk_file_options file;
 	const char *serial; /* up to BLK_ID_LEN characters */
 	enum blk_engine_choice engine;
+	const struct blk_engine_ops *own_engine; /* a test's; NULL: engine */
 	uint32_t n_queues;
 	uint32_t depth; /* requests that a queue works on at once */
 	uint32_t seg_max;

@@ -2,7 +2,6 @@
 #include "backend/blk_engine.h"
 
 #include <errno.h>
-#include <sched.h>
 #include <string.h>
 
 static void over(struct blk_engine *e, struct blk_io *io, int64_t result)
@@ -22,25 +21,13 @@ static bool read_from_cache(struct blk_engine *e, struct blk_io *io)
 	return true;
 }
 
-/* While control has what is ours we wait: it does not take long. */
-static void come_back(enum blk_call *call)
-{
-	enum blk_call in = BLK_CALL_IN;
-
-	if (__atomic_compare_exchange_n(call, &in, BLK_CALL_OUT, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
-		return;
-	while (__atomic_load_n(call, __ATOMIC_ACQUIRE) == BLK_CALL_SEIZED)
-		sched_yield();
-	__atomic_store_n(call, BLK_CALL_OUT, __ATOMIC_RELEASE);
-}
-
 static int64_t call_itself(struct blk_engine *e, const struct blk_io *io)
 {
 	int64_t result;
 
-	__atomic_store_n(e->config.call, BLK_CALL_IN, __ATOMIC_RELEASE);
+	blk_call_enter(e->config.call);
 	result = blk_io_call(e->config.file, io, false);
-	come_back(e->config.call);
+	blk_call_leave(e->config.call);
 	return result;
 }
 

@@ -18,6 +18,7 @@
 #include "backend/blk_io.h"
 #include "backend/blk_pace.h"
 
+#include <sched.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -27,11 +28,12 @@ struct blk_pool;
 
 /*
  * A call that a worker makes itself may hang, and control must not wait for it without end. While the worker is in such a
- * call it touches nothing but the call's own memory; control may take its queues away then (seize), and the worker finds
- * out when it comes back.
+ * call it touches nothing but the call's own memory; control may take its queues away then (seize), one after the other
+ * if it likes, and the worker finds out when it comes back.
  *
  *	out --worker--> in --worker--> out
  *	                in --control--> seized --control, when it has done--> given back --worker--> out
+ *	                                                                      given back --control--> seized
  */
 enum blk_call {
 	BLK_CALL_OUT,
@@ -40,13 +42,30 @@ enum blk_call {
 	BLK_CALL_GIVEN_BACK,
 };
 
+static inline bool blk_call_step(enum blk_call *call, enum blk_call from, enum blk_call to)
+{
+	return __atomic_compare_exchange_n(call, &from, to, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+}
+
+/* The worker, around its call. */
+static inline void blk_call_enter(enum blk_call *call)
+{
+	__atomic_store_n(call, BLK_CALL_IN, __ATOMIC_RELEASE);
+}
+
+/* While control has what is ours we wait: it does not take long. */
+static inline void blk_call_leave(enum blk_call *call)
+{
+	while (!blk_call_step(call, BLK_CALL_IN, BLK_CALL_OUT) &&
+		!blk_call_step(call, BLK_CALL_GIVEN_BACK, BLK_CALL_OUT))
+		sched_yield();
+}
+
 /* Control: true, and until blk_call_give_back() what is the worker's is control's. */
 static inline bool blk_call_seize(enum blk_call *call)
 {
-	enum blk_call in = BLK_CALL_IN;
-
-	return __atomic_compare_exchange_n(
-		call, &in, BLK_CALL_SEIZED, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+	return blk_call_step(call, BLK_CALL_IN, BLK_CALL_SEIZED) ||
+	       blk_call_step(call, BLK_CALL_GIVEN_BACK, BLK_CALL_SEIZED);
 }
 
 static inline void blk_call_give_back(enum blk_call *call)

@@ -93,8 +93,7 @@ struct blk_pin {
 struct blk {
 	struct blk_options options;
 	struct blk_file file;
-	struct blk_rules
-		rules; /* write_through: relaxed atomic; the rest changes while no ring is published */
+	struct blk_rules rules; /* but for write_through it changes while no ring is published */
 	struct blk_limit limit;
 	struct blk_config config;
 	struct vhost_backend *backend;

@@ -162,6 +162,11 @@ static bool on_disk(const struct blk_file *f, uint64_t sector, uint64_t len, uin
 	return true;
 }
 
+static bool writes_through(const struct blk_rules *rules)
+{
+	return __atomic_load_n(&rules->write_through, __ATOMIC_RELAXED);
+}
+
 static enum blk_fault parse_transfer(struct blk_request *r, const struct virtq_chain *c,
 	const struct blk_rules *rules, const struct blk_header *h)
 {
@@ -183,7 +188,7 @@ static enum blk_fault parse_transfer(struct blk_request *r, const struct virtq_c
 		return BLK_FAULT_SEGMENTS;
 	r->io.op = write ? BLK_IO_WRITE : BLK_IO_READ;
 	r->io.len = len;
-	r->io.durable = write && rules->write_through;
+	r->io.durable = write && writes_through(rules);
 	r->io.plain = !is_aligned(rules->file, &r->io);
 	r->bytes = len;
 	if (!write)
@@ -227,7 +232,7 @@ static enum blk_fault parse_ranges(struct blk_request *r, const struct virtq_cha
 			return fault;
 		r->bytes += r->extents[i].len;
 	}
-	r->sync_after = rules->write_through;
+	r->sync_after = writes_through(rules);
 	return BLK_FINE;
 }
 

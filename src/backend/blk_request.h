@@ -60,7 +60,7 @@ struct blk_rules {
 	const struct blk_file *file;
 	uint32_t seg_max;
 	bool discard, write_zeroes;
-	bool write_through; /* everything is on the disk before it is answered */
+	bool write_through; /* everything is on the disk before it is answered; relaxed atomic: it may change meanwhile */
 	char serial[BLK_ID_LEN];
 };
 
