@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +22,10 @@ struct client {
 	json_int_t last_id;
 	char *in; /* what was received and is not used */
 	size_t in_len, in_size;
+	/* while Ctrl-C is held */
+	bool held;
+	sigset_t signals;
+	struct sigaction action;
 };
 
 int client_connect(struct client **out, const char *path)
@@ -62,11 +67,20 @@ const char *client_path(const struct client *c)
 	return c->path;
 }
 
-static void wait_for(const struct client *c, short events)
+/* Ctrl-C while a command runs (client_exec()): the first one asks the daemon for an end, the second ends us. */
+static volatile sig_atomic_t interrupted;
+
+static void on_interrupt(int signal)
+{
+	interrupted = 1;
+}
+
+/* With the caller's signals, or those of before interrupts_hold(): -EINTR when one came. */
+static int wait_for(const struct client *c, short events)
 {
 	struct pollfd p = {.fd = c->fd, .events = events};
 
-	poll(&p, 1, -1);
+	return ppoll(&p, 1, NULL, c->held ? &c->signals : NULL) < 0 ? -errno : 0;
 }
 
 static int send_all(const struct client *c, const char *text, size_t len)
@@ -86,10 +100,11 @@ static int send_all(const struct client *c, const char *text, size_t len)
 	return 0;
 }
 
-static int send_request(struct client *c, const char *method, json_t *params)
+/* Without an id it is a notification. Takes over params. */
+static int send_message(struct client *c, json_t *id, const char *method, json_t *params)
 {
-	json_t *request = json_pack("{s:s, s:I, s:s, s:o*}", "jsonrpc", "2.0", "id", ++c->last_id, "method",
-		method, "params", params);
+	json_t *request = json_pack(
+		"{s:s, s:o*, s:s, s:o*}", "jsonrpc", "2.0", "id", id, "method", method, "params", params);
 	char *text = request ? json_dumps(request, JSON_COMPACT) : NULL;
 	int err = -EINVAL;
 
@@ -101,6 +116,11 @@ static int send_request(struct client *c, const char *method, json_t *params)
 	}
 	free(text);
 	return err;
+}
+
+static int send_request(struct client *c, const char *method, json_t *params)
+{
+	return send_message(c, json_integer(++c->last_id), method, params);
 }
 
 /* 0 when bytes came, or -errno; the end of the stream is -ECONNRESET. */
@@ -117,7 +137,8 @@ static int receive(struct client *c)
 		c->in = in;
 		c->in_size = c->in_size * 2 + READ_CHUNK;
 	}
-	wait_for(c, POLLIN);
+	if (wait_for(c, POLLIN) == -EINTR)
+		return -EINTR;
 	n = unix_recv(c->fd, c->in + c->in_len, c->in_size - c->in_len, &cargo);
 	unix_cargo_close(&cargo);
 	if (n == -EAGAIN)
@@ -126,6 +147,12 @@ static int receive(struct client *c)
 		return n < 0 ? (int)n : -ECONNRESET;
 	c->in_len += (size_t)n;
 	return 0;
+}
+
+static int ask_for_the_end(struct client *c)
+{
+	interrupted = 0;
+	return send_message(c, NULL, "cli.cancel", json_pack("{s:I}", "id", c->last_id));
 }
 
 /* One line from the daemon as JSON. */
@@ -140,7 +167,9 @@ static int receive_response(struct client *c, json_t **response)
 		if (!newline) {
 			int err = receive(c);
 
-			if (err)
+			if (err == -EINTR && interrupted)
+				err = ask_for_the_end(c);
+			if (err && err != -EINTR)
 				return err;
 		}
 	}
@@ -149,6 +178,26 @@ static int receive_response(struct client *c, json_t **response)
 	c->in_len -= len + 1;
 	memmove(c->in, newline + 1, c->in_len);
 	return json_is_object(*response) ? 0 : -EPROTO;
+}
+
+static void interrupts_hold(struct client *c)
+{
+	const struct sigaction once = {.sa_handler = on_interrupt, .sa_flags = (int)SA_RESETHAND};
+	sigset_t interrupt;
+
+	interrupted = 0;
+	sigemptyset(&interrupt);
+	sigaddset(&interrupt, SIGINT);
+	sigprocmask(SIG_BLOCK, &interrupt, &c->signals);
+	sigaction(SIGINT, &once, &c->action);
+	c->held = true;
+}
+
+static void interrupts_release(struct client *c)
+{
+	c->held = false;
+	sigaction(SIGINT, &c->action, NULL);
+	sigprocmask(SIG_SETMASK, &c->signals, NULL);
 }
 
 int client_call(struct client *c, const char *method, json_t *params, json_t **response)
@@ -176,6 +225,13 @@ void client_print_error(const char *message, struct client_style style)
 	json_decref(json);
 }
 
+static void print_text(const json_t *result)
+{
+	const char *text = json_string_value(json_object_get(result, "text"));
+
+	fputs(text ? text : "", stdout);
+}
+
 static enum client_status print_response(const json_t *response, struct client_style style)
 {
 	const json_t *error = json_object_get(response, "error");
@@ -192,19 +248,44 @@ static enum client_status print_response(const json_t *response, struct client_s
 		json_dumpf(result, stdout, JSON_INDENT(2) | JSON_ENCODE_ANY);
 		putchar('\n');
 	} else {
-		const char *text = json_string_value(json_object_get(result, "text"));
-
-		fputs(text ? text : "", stdout);
+		print_text(result);
 	}
 	return CLIENT_OK;
+}
+
+/* Prints what a command finds while it runs, until it has ended. */
+static int receive_parts(struct client *c, json_t **response)
+{
+	int err = 0;
+
+	while (!err && json_object_get(*response, "method")) {
+		print_text(json_object_get(json_object_get(*response, "params"), "result"));
+		fflush(stdout);
+		json_decref(*response);
+		*response = NULL;
+		err = receive_response(c, response);
+	}
+	return err;
+}
+
+static int run_command(struct client *c, json_t *params, json_t **response)
+{
+	int err;
+
+	interrupts_hold(c);
+	err = client_call(c, "cli.exec", params, response);
+	if (!err)
+		err = receive_parts(c, response);
+	interrupts_release(c);
+	return err;
 }
 
 enum client_status client_exec(struct client *c, const char *line, struct client_style style)
 {
 	char *cwd = getcwd(NULL, 0);
 	json_t *response;
-	json_t *params = json_pack(
-		"{s:s, s:s, s:s*}", "line", line, "format", style.json ? "json" : "text", "cwd", cwd);
+	json_t *params = json_pack("{s:s, s:s, s:s*, s:b}", "line", line, "format",
+		style.json ? "json" : "text", "cwd", cwd, "parts", !style.json);
 	enum client_status status;
 
 	free(cwd);
@@ -212,7 +293,7 @@ enum client_status client_exec(struct client *c, const char *line, struct client
 		client_print_error("the line is not UTF-8", style);
 		return CLIENT_NOT_UNDERSTOOD;
 	}
-	if (client_call(c, "cli.exec", params, &response)) {
+	if (run_command(c, params, &response)) {
 		json_decref(response);
 		return CLIENT_LOST;
 	}

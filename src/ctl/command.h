@@ -24,16 +24,40 @@
 #include <stdint.h>
 #include <stdio.h>
 
+struct ctl_asker;
+struct ctl_later;
+
 /* One call of one command. The handler reads args and sets result, or calls ctl_fail(). */
 struct ctl_call {
 	void *subject;  /* from the table's entry in prog/commands.c */
 	json_t *args;   /* borrowed; checked against the grammar already */
 	json_t *result; /* owned by the call; NULL means "done, nothing to say" */
 	char error[512];
+	const struct ctl_asker *asker; /* who can wait; NULL: nobody */
+	struct ctl_later *later;       /* the answer comes later */
 };
 
 /* Ends a handler with a sentence for the user; always returns -1. Control characters become '?'. */
 int ctl_fail(struct ctl_call *call, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/*
+ * A command that takes time answers later. Its handler takes a token, keeps it and returns 0; from the event loop it then
+ * tells what there is, part by part, and at last ends it:
+ *
+ *	run = ctl_later(call, "replies", stop, ping);     NULL after ctl_fail(): return -1
+ *	ctl_later_part(run, json_pack(...));              any number; print() makes a text of each
+ *	ctl_later_end(run, json_pack(...), NULL);         once; print() makes the last text of it
+ *
+ * A caller gets each part at once (a shell does), or all of them at the end, in the result's list of that name. stop(): the
+ * caller wants no more (Ctrl-C), has gone, or the program ends; ctl_later_end() comes before it returns. Results are
+ * objects. A line of a file, a batch and a notification have nobody who waits.
+ */
+struct ctl_later *ctl_later(
+	struct ctl_call *call, const char *parts_name, void (*stop)(void *subject), void *subject);
+/* Takes over part. Not from stop() or the handler itself. */
+void ctl_later_part(struct ctl_later *later, json_t *part);
+/* Takes over the token and result; error, if not NULL, is the answer instead. */
+void ctl_later_end(struct ctl_later *later, json_t *result, const char *error);
 
 /* Readers of args for handlers; the default when the value was not given. */
 bool ctl_has(const struct ctl_call *call, const char *name);

@@ -4,6 +4,7 @@
 #include "base/check.h"
 #include "ctl/complete.h"
 #include "ctl/ctl_private.h"
+#include "ctl/later.h"
 #include "ctl/params.h"
 #include "ctl/text.h"
 #include "ctl/token.h"
@@ -77,19 +78,26 @@ void ctl_observe(struct ctl *ctl, ctl_observer *observer, void *arg)
 /* args are taken over. */
 static void run_row(struct ctl *ctl, const struct ctl_row *row, json_t *args, struct ctl_answer *answer)
 {
-	struct ctl_call call = {.subject = row->subject, .args = args};
+	struct ctl_call call = {.subject = row->subject, .args = args, .asker = ctl->asker};
 	/* before: afterwards what was named may be gone */
 	json_t *said = ctl->observer ? params_said(row->grammar, args) : NULL;
-	int err = row->command->run(&call);
+	int err;
 
+	ctl->asker = NULL;
+	err = row->command->run(&call);
 	answer->command = row->command;
-	if (said && !err)
+	if (said && !err && !call.later)
 		ctl->observer(ctl->observer_arg, row->grammar->method, said, call.result);
 	json_decref(said);
 	if (err) {
 		answer->status = CTL_FAILED;
 		snprintf(answer->error, sizeof(answer->error), "%s", call.error[0] ? call.error : "failed");
 		json_decref(call.result);
+		if (call.later)
+			later_drop(call.later);
+	} else if (call.later) {
+		answer->status = CTL_LATER;
+		later_began(call.later, row->command);
 	} else {
 		answer->status = CTL_DONE;
 		answer->result = call.result;

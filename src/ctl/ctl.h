@@ -26,6 +26,7 @@ enum ctl_status {
 	CTL_FAILED,         /* the handler said no */
 	CTL_NOT_UNDERSTOOD, /* no handler was called */
 	CTL_NO_METHOD,      /* there is no such method */
+	CTL_LATER,          /* the handler has begun; the answer comes to who asks by itself */
 };
 
 struct ctl_answer {

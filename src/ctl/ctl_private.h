@@ -16,6 +16,7 @@ struct ctl {
 	const char *cwd;     /* of the line that runs now */
 	ctl_observer *observer;
 	void *observer_arg;
+	const struct ctl_asker *asker; /* of the next command: a handler's own lines have none */
 };
 
 extern const struct ctl_table builtin_table; /* subject: the ctl */

@@ -4,6 +4,7 @@
 #include "base/check.h"
 #include "ctl/complete.h"
 #include "ctl/ctl_private.h"
+#include "ctl/later.h"
 #include "ctl/params.h"
 #include "ctl/text.h"
 
@@ -15,8 +16,11 @@
 struct request {
 	struct ctl *ctl;
 	const json_t *params;
+	struct laters *laters; /* NULL: the caller cannot wait */
+	json_t *id;            /* NULL: a notification */
 	json_t *result;
-	int code; /* 0: no error */
+	bool later; /* the answer comes by itself */
+	int code;   /* 0: no error */
 	char message[512];
 };
 
@@ -37,8 +41,7 @@ static json_t *error_object(int code, const char *message)
 	return json_pack("{s:i, s:o}", "code", code, "message", text_to_json(message));
 }
 
-/* id may be NULL for null. */
-static json_t *error_response(json_t *id, int code, const char *message)
+json_t *rpc_error(json_t *id, enum rpc_error code, const char *message)
 {
 	return json_pack("{s:s, s:O?, s:o}", "jsonrpc", "2.0", "id", id ? id : json_null(), "error",
 		error_object(code, message));
@@ -82,11 +85,21 @@ static void take_answer(struct request *r, struct ctl_answer *answer, bool as_te
 		[CTL_NO_METHOD] = RPC_NO_METHOD,
 	};
 
-	if (answer->status != CTL_DONE)
+	if (answer->status == CTL_LATER)
+		r->later = true;
+	else if (answer->status != CTL_DONE)
 		refuse(r, codes[answer->status], "%s", answer->error);
 	else
 		r->result = as_text ? answer_as_text(answer) : json_incref(answer->result);
 	ctl_answer_free(answer);
+}
+
+/* What runs next may answer later; who waits is remembered in *asker until then. */
+static void let_wait(struct request *r, struct ctl_asker *asker, bool as_text, bool in_parts)
+{
+	*asker = (struct ctl_asker){
+		.laters = r->laters, .id = r->id, .as_text = as_text, .in_parts = in_parts};
+	r->ctl->asker = r->laters && r->id ? asker : NULL;
 }
 
 static void cli_exec(struct request *r)
@@ -95,6 +108,7 @@ static void cli_exec(struct request *r)
 	const char *format = string_param(r, "format", false);
 	const char *cwd = string_param(r, "cwd", false);
 	bool as_text = !format || strcmp(format, "text") == 0;
+	struct ctl_asker asker;
 	struct ctl_answer answer;
 
 	if (!r->code && !as_text && strcmp(format, "json") != 0)
@@ -103,7 +117,9 @@ static void cli_exec(struct request *r)
 		refuse(r, RPC_BAD_PARAMS, "parameter 'cwd' is no absolute path");
 	if (r->code)
 		return;
+	let_wait(r, &asker, as_text, json_is_true(json_object_get(r->params, "parts")));
 	ctl_run_line(r->ctl, line, cwd, &answer);
+	r->ctl->asker = NULL;
 	take_answer(r, &answer, as_text);
 }
 
@@ -129,6 +145,16 @@ static void cli_help(struct request *r)
 	json_decref(params);
 }
 
+static void cli_cancel(struct request *r)
+{
+	const json_t *id = json_object_get(r->params, "id");
+
+	if (!id)
+		refuse(r, RPC_BAD_PARAMS, "parameter 'id' is missing");
+	else
+		r->result = json_boolean(r->laters && laters_cancel(r->laters, id));
+}
+
 static void rpc_ping(struct request *r)
 {
 	r->result = json_string("pong");
@@ -142,7 +168,8 @@ static const struct rpc_method {
 	const char *params; /* blanks between */
 	void (*run)(struct request *r);
 } own_methods[] = {
-	{"cli.exec", "Run a command line", "line format cwd", cli_exec},
+	{"cli.exec", "Run a command line", "line format cwd parts", cli_exec},
+	{"cli.cancel", "Bring a request that takes time to its end", "id", cli_cancel},
 	{"cli.complete", "What may come at the end of an unfinished line", "line cwd", cli_complete},
 	{"cli.help", "The commands that begin with some words", "line", cli_help},
 	{"rpc.discover", "This list", "", rpc_discover},
@@ -158,7 +185,8 @@ static json_t *describe_own_params(const char *names)
 
 		json_array_append_new(
 			list, json_pack("{s:s%, s:b, s:{s:s}}", "name", names, len, "required",
-				      strncmp(names, "line", len) == 0, "schema", "type", "string"));
+				      strncmp(names, "line", len) == 0 || strncmp(names, "id", len) == 0,
+				      "schema", "type", "string"));
 		names += len + strspn(names + len, " ");
 	}
 	return list;
@@ -189,6 +217,7 @@ static void rpc_discover(struct request *r)
 
 static void run_method(struct request *r, const char *method)
 {
+	struct ctl_asker asker;
 	struct ctl_answer answer;
 
 	for (size_t i = 0; i < ARRAY_LEN(own_methods); i++) {
@@ -197,7 +226,9 @@ static void run_method(struct request *r, const char *method)
 			return;
 		}
 	}
+	let_wait(r, &asker, false, false);
 	ctl_run_method(r->ctl, method, r->params, &answer);
+	r->ctl->asker = NULL;
 	take_answer(r, &answer, false);
 }
 
@@ -218,24 +249,28 @@ static const char *malformed(const json_t *request)
 	return NULL;
 }
 
-/* NULL for a notification. */
-static json_t *answer_request(struct ctl *ctl, const json_t *request)
+/* NULL for a notification, and if the answer comes later. */
+static json_t *answer_request(struct ctl *ctl, const json_t *request, struct laters *laters)
 {
-	struct request r = {.ctl = ctl, .params = json_object_get(request, "params")};
+	struct request r = {.ctl = ctl,
+		.params = json_object_get(request, "params"),
+		.laters = laters,
+		.id = json_object_get(request, "id")};
 	const char *wrong = malformed(request);
-	json_t *id = json_object_get(request, "id");
-	json_t *response;
+	json_t *id = r.id, *response;
 
 	if (wrong)
-		return error_response(NULL, RPC_BAD_REQUEST, wrong);
+		return rpc_error(NULL, RPC_BAD_REQUEST, wrong);
 	if (r.params && !json_is_object(r.params) && !json_is_array(r.params))
-		return error_response(id, RPC_BAD_REQUEST, "\"params\" is an object");
+		return rpc_error(id, RPC_BAD_REQUEST, "\"params\" is an object");
 	if (json_is_array(r.params) && json_array_size(r.params) > 0)
 		refuse(&r, RPC_BAD_PARAMS, "parameters are given by name, in an object");
 	else
 		run_method(&r, json_string_value(json_object_get(request, "method")));
+	if (r.later)
+		return NULL;
 	if (r.code)
-		response = error_response(id, r.code, r.message);
+		response = rpc_error(id, r.code, r.message);
 	else
 		response = json_pack("{s:s, s:O?, s:O}", "jsonrpc", "2.0", "id", id, "result",
 			r.result ? r.result : json_null());
@@ -254,12 +289,12 @@ static json_t *answer_batch(struct ctl *ctl, const json_t *batch)
 	json_t *request;
 
 	if (json_array_size(batch) == 0)
-		return error_response(NULL, RPC_BAD_REQUEST, "a batch has at least one request");
+		return rpc_error(NULL, RPC_BAD_REQUEST, "a batch has at least one request");
 	if (json_array_size(batch) > RPC_BATCH_MAX)
-		return error_response(NULL, RPC_BAD_REQUEST, "a batch has at most 256 requests");
+		return rpc_error(NULL, RPC_BAD_REQUEST, "a batch has at most 256 requests");
 	responses = json_array();
 	json_array_foreach (batch, i, request) {
-		json_t *response = answer_request(ctl, request);
+		json_t *response = answer_request(ctl, request, NULL);
 
 		if (response)
 			json_array_append_new(responses, response);
@@ -279,7 +314,7 @@ static char *dump(json_t *response)
 	return text;
 }
 
-char *rpc_answer(struct ctl *ctl, const char *text, size_t len)
+char *rpc_answer(struct ctl *ctl, const char *text, size_t len, struct laters *laters)
 {
 	json_error_t error;
 	json_t *request = json_loadb(text, len, JSON_DECODE_ANY, &error);
@@ -289,12 +324,12 @@ char *rpc_answer(struct ctl *ctl, const char *text, size_t len)
 		text_clean(error.text, false);
 		return rpc_error_text(RPC_NO_JSON, error.text);
 	}
-	response = json_is_array(request) ? answer_batch(ctl, request) : answer_request(ctl, request);
+	response = json_is_array(request) ? answer_batch(ctl, request) : answer_request(ctl, request, laters);
 	json_decref(request);
 	return response ? dump(response) : NULL;
 }
 
 char *rpc_error_text(enum rpc_error code, const char *message)
 {
-	return dump(error_response(NULL, code, message));
+	return dump(rpc_error(NULL, code, message));
 }

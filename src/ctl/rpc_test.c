@@ -10,7 +10,7 @@ static const char *ask(const char *request)
 	static char text[4096];
 	struct example example = {.ports = {"tap0"}};
 	struct ctl *ctl = example_ctl(&example);
-	char *answer = rpc_answer(ctl, request, strlen(request));
+	char *answer = rpc_answer(ctl, request, strlen(request), NULL);
 
 	snprintf(text, sizeof(text), "%s", answer ? answer : "");
 	free(answer);
@@ -110,7 +110,7 @@ TEST(discover_lists_methods_with_their_parameters)
 	struct example example = {0};
 	struct ctl *ctl = example_ctl(&example);
 	static const char request[] = HEAD "\"id\":1,\"method\":\"rpc.discover\"}";
-	char *answer = rpc_answer(ctl, request, sizeof(request) - 1);
+	char *answer = rpc_answer(ctl, request, sizeof(request) - 1, NULL);
 
 	assert_non_null(answer);
 	assert_non_null(

@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "ctl/later.h"
 #include "ctl/rpc.h"
 #include "ctl/text.h"
 #include "os/clock.h"
@@ -35,7 +36,9 @@ struct client {
 	size_t in_seen; /* no newline in so many first bytes of in, apart from lines that were run */
 	char *out;
 	size_t out_len, out_sent, out_size;
-	int cargo; /* a descriptor that goes with the next bytes of out; -1: none */
+	struct laters laters; /* answers that it waits for */
+	int failed;           /* -errno: an answer found no room; close when the loop is back */
+	int cargo;            /* a descriptor that goes with the next bytes of out; -1: none */
 };
 
 struct ctl_server {
@@ -60,6 +63,7 @@ bool ctl_server_admits(uid_t peer, uid_t daemon)
 
 static void client_free(struct client *c)
 {
+	laters_abandon(&c->laters);
 	loop_watch_del(c->server->loop, &c->watch);
 	loop_timer_cancel(c->server->loop, &c->farewell);
 	list_del(&c->link);
@@ -179,7 +183,7 @@ static int client_run_line(struct client *c, const char *line, size_t len)
 	if (len == 0)
 		return 0;
 	c->server->running = c;
-	answer = rpc_answer(c->server->ctl, line, len);
+	answer = rpc_answer(c->server->ctl, line, len, &c->laters);
 	c->server->running = NULL;
 	if (answer)
 		err = client_say(c, answer);
@@ -257,23 +261,35 @@ static int client_rearm(struct client *c)
 
 	if (waiting || c->out_len > 0)
 		events |= EPOLLOUT;
-	if (c->ending && list_empty(&c->farewell.link))
+	if (c->ending && c->laters.n == 0 && list_empty(&c->farewell.link))
 		loop_timer_set(c->server->loop, &c->farewell, loop_now(c->server->loop) + FAREWELL_TIME_NS);
 	return loop_watch_change(c->server->loop, &c->watch, events);
+}
+
+/* An answer that comes later. Sending, and closing if need be, are the loop's. */
+static void client_say_later(void *arg, const char *line)
+{
+	struct client *c = arg;
+
+	if (!c->failed)
+		c->failed = client_say(c, line);
+	loop_watch_change(c->server->loop, &c->watch, c->ending ? EPOLLOUT : EPOLLIN | EPOLLOUT);
 }
 
 static void client_event(void *arg, uint32_t events)
 {
 	struct client *c = arg;
-	int err = 0;
+	int err = c->failed;
 
-	if (!c->ending && (events & (EPOLLIN | EPOLLHUP)) && line_end(c, 0) < 0)
+	if (c->ending && c->laters.n > 0 && events & EPOLLHUP) /* it waits for nothing any more */
+		err = -ECONNRESET;
+	if (!err && !c->ending && (events & (EPOLLIN | EPOLLHUP)) && line_end(c, 0) < 0)
 		err = client_read(c);
 	if (!err && !c->ending)
 		err = client_run_lines(c);
 	if (!err)
 		err = client_send(c);
-	if (!err && c->ending && c->out_len == 0) {
+	if (!err && c->ending && c->out_len == 0 && c->laters.n == 0) {
 		if (c->pass_on) {
 			client_pass_on(c);
 			return;
@@ -306,6 +322,7 @@ static struct client *client_create(struct ctl_server *s, int fd)
 	c->cargo = -1;
 	loop_watch_init(&c->watch, client_event, c);
 	loop_timer_init(&c->farewell, client_farewell, c);
+	laters_init(&c->laters, client_say_later, c);
 	if (loop_watch_add(s->loop, &c->watch, fd, EPOLLIN))
 		goto free_client;
 	list_add_tail(&s->clients, &c->link);
@@ -496,14 +513,16 @@ int ctl_server_start(struct ctl_server **out, struct loop *loop, struct ctl *ctl
 	return err;
 }
 
-json_t *ctl_server_save(const struct ctl_server *s, struct parcel *parcel)
+json_t *ctl_server_save(struct ctl_server *s, struct parcel *parcel)
 {
 	json_t *clients = json_array();
-	const struct client *c;
+	struct client *c;
 
-	list_for_each (c, &s->clients, link)
+	list_for_each (c, &s->clients, link) {
+		laters_stop(&c->laters); /* the successor could not go on with them */
 		if (!c->ending)
 			json_array_append_new(clients, client_save(c, parcel));
+	}
 	return json_pack("{s:o, s:I, s:I, s:o}", "socket", parcel_put(parcel, s->fd), "device",
 		(json_int_t)s->dev, "inode", (json_int_t)s->ino, "clients", clients);
 }

@@ -29,8 +29,11 @@ struct ctl_server;
  * -errno, which unix_explain() turns into what to do about it.
  */
 int ctl_server_start(struct ctl_server **out, struct loop *loop, struct ctl *ctl, const char *path);
-/* The socket that listens, and clients with what they sent and have not read, for a successor process. */
-json_t *ctl_server_save(const struct ctl_server *server, struct parcel *parcel);
+/*
+ * The socket that listens, and clients with what they sent and have not read, for a successor process. Answers that come
+ * later come now, with what there is.
+ */
+json_t *ctl_server_save(struct ctl_server *server, struct parcel *parcel);
 /* As ctl_server_start(), but goes on with that socket if it is the one at path. */
 int ctl_server_restore(struct ctl_server **out, struct loop *loop, struct ctl *ctl, const char *path,
 	const json_t *state, struct parcel *parcel);

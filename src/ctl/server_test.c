@@ -4,6 +4,7 @@
 #include "base/test.h"
 #include "ctl/example.h"
 #include "ctl/rpc.h"
+#include "ctl/slow.h"
 #include "os/clock.h"
 #include "os/unix.h"
 
@@ -544,7 +545,143 @@ TEST(a_server_at_another_path_starts_anew)
 	world_close(&w);
 }
 
-TESTS(cmocka_unit_test(a_server_at_another_path_starts_anew),
+#define SLOW "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"slow\"}\n"
+#define DONE "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"sum\":\"all\",\"words\":[]}}\n"
+
+TEST(an_answer_that_comes_later_holds_up_nobody)
+{
+	struct slow slow = {0};
+	struct world w;
+	int fd, other;
+
+	world_open(&w);
+	ctl_add_table(w.ctl, &slow_table, &slow);
+	fd = connect_client(&w);
+	other = connect_client(&w);
+	say(fd, SLOW PING);
+	say(other, PING);
+	turns(&w, 3);
+	assert_string_equal(hear(&w, fd), PONG);
+	assert_string_equal(hear(&w, other), PONG);
+	slow_end(&slow, 0, NULL);
+	turns(&w, 1);
+	assert_string_equal(hear(&w, fd), DONE);
+	close(fd);
+	close(other);
+	world_close(&w);
+}
+
+TEST(a_client_that_goes_away_ends_what_it_waits_for)
+{
+	struct slow slow = {0};
+	struct world w;
+	int fd;
+
+	world_open(&w);
+	ctl_add_table(w.ctl, &slow_table, &slow);
+	fd = connect_client(&w);
+	say(fd, SLOW SLOW);
+	turns(&w, 2);
+	assert_int_equal(slow.n_begun, 2);
+	close(fd);
+	turns(&w, 3);
+	assert_int_equal(slow.n_stopped, 2);
+	world_close(&w);
+}
+
+TEST(a_client_that_ends_its_side_still_gets_what_comes_later)
+{
+	struct slow slow = {0};
+	struct world w;
+	int fd;
+
+	world_open(&w);
+	ctl_add_table(w.ctl, &slow_table, &slow);
+	fd = connect_client(&w);
+	say(fd, SLOW);
+	shutdown(fd, SHUT_WR);
+	turns(&w, 5);
+	assert_int_equal(slow.n_stopped, 0);
+	slow_end(&slow, 0, NULL);
+	turns(&w, 2);
+	assert_string_equal(hear(&w, fd), DONE);
+	assert_string_equal(hear(&w, fd), "end");
+	close(fd);
+	world_close(&w);
+}
+
+TEST(a_client_that_does_not_read_what_comes_later_is_closed)
+{
+	static char word[1024 * 1024];
+	struct slow slow = {0};
+	struct world w;
+	int fd;
+
+	world_open(&w);
+	ctl_add_table(w.ctl, &slow_table, &slow);
+	fd = connect_client(&w);
+	say(fd, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"cli.exec\",\"params\":{\"line\":\"slow\","
+		"\"parts\":true}}\n");
+	turns(&w, 2);
+	memset(word, 'x', sizeof(word) - 1);
+	for (int i = 0; i < SERVER_UNREAD_MAX / (1024 * 1024) + 2; i++)
+		slow_say(&slow, 0, word);
+	turns(&w, 2);
+	assert_int_equal(slow.n_stopped, 1);
+	close(fd);
+	world_close(&w);
+}
+
+TEST(a_server_that_stops_ends_what_its_clients_wait_for)
+{
+	struct slow slow = {0};
+	struct world w;
+	int fd;
+
+	world_open(&w);
+	ctl_add_table(w.ctl, &slow_table, &slow);
+	fd = connect_client(&w);
+	say(fd, SLOW);
+	turns(&w, 2);
+	world_close(&w);
+	assert_int_equal(slow.n_stopped, 1);
+	close(fd);
+}
+
+TEST(what_would_come_later_comes_before_another_server_goes_on)
+{
+	struct parcel parcel = {.fds = (int[2]){0}, .size = 2};
+	struct slow slow = {0};
+	struct ctl_server *next;
+	struct world w;
+	json_t *saved;
+	int fd;
+
+	world_open(&w);
+	ctl_add_table(w.ctl, &slow_table, &slow);
+	fd = connect_client(&w);
+	say(fd, SLOW);
+	turns(&w, 2);
+	saved = ctl_server_save(w.server, &parcel);
+	assert_int_equal(slow.n_stopped, 1);
+	for (int i = 0; i < 2; i++)
+		parcel.fds[i] = dup(parcel.fds[i]);
+	assert_int_equal(ctl_server_restore(&next, w.loop, w.ctl, w.path, saved, &parcel), 0);
+	turns(&w, 3);
+	assert_string_equal(hear(&w, fd), DONE DONE); /* the old one was not ended here as it would be */
+	ctl_server_stop(next);
+	json_decref(saved);
+	close(fd);
+	world_close(&w);
+}
+
+TESTS(cmocka_unit_test(an_answer_that_comes_later_holds_up_nobody),
+	cmocka_unit_test(a_client_that_goes_away_ends_what_it_waits_for),
+	cmocka_unit_test(a_client_that_ends_its_side_still_gets_what_comes_later),
+	cmocka_unit_test(a_client_that_does_not_read_what_comes_later_is_closed),
+	cmocka_unit_test(a_server_that_stops_ends_what_its_clients_wait_for),
+	cmocka_unit_test(what_would_come_later_comes_before_another_server_goes_on),
+	cmocka_unit_test(a_server_at_another_path_starts_anew),
 	cmocka_unit_test(a_command_may_take_its_connection_after_the_answer),
 	cmocka_unit_test(a_server_goes_on_with_a_socket_that_listens_already),
 	cmocka_unit_test(a_client_that_leaves_its_new_server_is_forgotten),

@@ -27,7 +27,7 @@ int state_version(const struct rooms *rooms)
 }
 
 /* Domains and cross-connects first: they only speak of interfaces, and all the while packets flow. */
-int state_save(const struct rooms *rooms, const struct ctl_server *server, struct parcel *parcel)
+int state_save(const struct rooms *rooms, struct ctl_server *server, struct parcel *parcel)
 {
 	json_t *domains = bridges_save(rooms->bridges), *xconnects = xconnects_save(rooms->ifaces);
 	json_t *config = config_save(rooms->config);

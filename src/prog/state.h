@@ -28,7 +28,7 @@ struct state_report {
 int state_version(const struct rooms *rooms);
 
 /* Nothing is forwarded from here on, until the process ends or state_resume(). 0 or -ENOMEM, and nothing happened. */
-int state_save(const struct rooms *rooms, const struct ctl_server *server, struct parcel *parcel);
+int state_save(const struct rooms *rooms, struct ctl_server *server, struct parcel *parcel);
 void state_resume(const struct rooms *rooms);
 
 /*

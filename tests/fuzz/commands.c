@@ -88,7 +88,7 @@ static void ask(struct ctl *ctl, const char *text, size_t len)
 
 	ASSERT(request);
 	memcpy(request + 1, text, len);
-	answer = rpc_answer(ctl, request + 1, len);
+	answer = rpc_answer(ctl, request + 1, len, NULL);
 	free(request);
 	if (!answer)
 		return;
