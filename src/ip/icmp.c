@@ -39,6 +39,24 @@ static void swap_bytes(uint8_t *a, uint8_t *b, uint32_t len)
 	memcpy(b, t, len);
 }
 
+/* A reply may be to a ping of ours. */
+static void echo_reply(
+	struct ip *ip, const struct turn *turn, const struct pkt *pkt, uint32_t l4, uint32_t len)
+{
+	const uint8_t *p = pkt_l3(pkt), *icmp = pkt->data + l4;
+	bool ip6 = p[0] >> 4 == 6;
+
+	if (turn_is_trial(turn))
+		return;
+	ping_reply(ip->pings, &(struct ping_reply){.ip6 = ip6,
+				      .ttl = p[ip6 ? 7 : 8],
+				      .id = be16_get(icmp + 4),
+				      .seq = be16_get(icmp + 6),
+				      .len = l4 - ETHERNET_HEADER_LEN + len,
+				      .src = ip_addr_at(ip6 ? ip6_src(p) : p + 12, ip6),
+				      .now_ns = turn->now_ns});
+}
+
 static void echo4(struct ip *ip, struct turn *turn, struct pkt *pkt, uint32_t l4)
 {
 	uint8_t *p = pkt_l3(pkt);
@@ -64,6 +82,8 @@ void icmp4_local(struct ip *ip, struct turn *turn, struct pkt *pkt, uint32_t l4,
 		echo4(ip, turn, pkt, l4);
 		return;
 	}
+	if (icmp[0] == ICMP4_ECHO_REPLY)
+		echo_reply(ip, turn, pkt, l4, len);
 	turn_finish(turn, pkt);
 }
 
@@ -90,6 +110,8 @@ void icmp6_local(struct ip *ip, struct turn *turn, struct pkt *pkt, uint32_t l4,
 	} else if (icmp[0] == ICMP6_ECHO && !to_group) {
 		echo6(ip, turn, pkt, l4);
 	} else {
+		if (icmp[0] == ICMP6_ECHO_REPLY)
+			echo_reply(ip, turn, pkt, l4, len);
 		turn_finish(turn, pkt);
 	}
 }

@@ -162,7 +162,7 @@ void ip_header_write(struct ip *ip, uint8_t *p, const struct ip_addr *src, const
 	ip4_set_csum(p, header_len);
 }
 
-bool ip_way_source(struct ip *ip, const struct iface *iface, const struct ip_addr *dst, struct ip_addr *src)
+struct iface *ip_way_iface(struct ip *ip, const struct iface *iface, const struct ip_addr *dst)
 {
 	const struct ip_iface *l3 = ip_iface_of(iface);
 	uint8_t p[IP6_HEADER_LEN] = {dst->ip6 ? 0x60 : 0x45};
@@ -170,10 +170,17 @@ bool ip_way_source(struct ip *ip, const struct iface *iface, const struct ip_add
 	enum drop drop;
 
 	if (!l3)
-		return false;
+		return NULL;
 	memcpy(p + (dst->ip6 ? 24 : 16), dst->bytes, ip_addr_len(dst));
 	drop = dst->ip6 ? ip6_way(ip, l3, p, sizeof(p), &neigh) : ip4_way(ip, l3, p, IP4_HEADER_MIN, &neigh);
-	return drop == DROP_NONE && ip_iface_source(ip->neighs.list[neigh].iface, dst, src);
+	return drop == DROP_NONE ? ip->neighs.list[neigh].iface : NULL;
+}
+
+bool ip_way_source(struct ip *ip, const struct iface *iface, const struct ip_addr *dst, struct ip_addr *src)
+{
+	const struct iface *out = ip_way_iface(ip, iface, dst);
+
+	return out && ip_iface_source(out, dst, src);
 }
 
 bool ip_packet_send(struct ip *ip, struct turn *turn, const struct iface *iface, struct pkt *pkt)

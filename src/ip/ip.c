@@ -21,8 +21,9 @@ struct ip *ip_create(const struct ip_config *config)
 	ip->next_id = (uint16_t)random_u64(&ip->random);
 	ip->services = calloc(1, sizeof(*ip->services));
 	ip->fragments = fragments_create();
+	ip->pings = pings_create(random_u64(&ip->random));
 	if (hops_init(&ip->hops) == 0 && neighs_init(&ip->neighs, random_u64(&ip->random)) == 0 &&
-		ip->services && ip->fragments && ip_table_add(ip, 0) == 0)
+		ip->services && ip->fragments && ip->pings && ip_table_add(ip, 0) == 0)
 		return ip;
 	ip_destroy(ip);
 	return NULL;
@@ -43,6 +44,7 @@ void ip_destroy(struct ip *ip)
 	}
 	outbox_fini(&ip->outbox);
 	fragments_destroy(ip->fragments);
+	pings_destroy(ip->pings);
 	free(ip->services);
 	neighs_fini(&ip->neighs);
 	hops_fini(&ip->hops);

@@ -129,7 +129,7 @@ void ip4_pre_lookup_none(void *subject, struct turn *turn, const struct vec *vec
 void ip4_pre_output_none(void *subject, struct turn *turn, const struct vec *vec);
 
 extern const struct ctl_type ip_address_type, ip_prefix_type; /* no subject */
-extern const struct ctl_table ip_commands;                    /* subject: struct ip */
+extern const struct ctl_table ip_commands, ping_commands;     /* subject: struct ip */
 
 /* The IP header of a packet in the router. */
 static inline uint8_t *pkt_l3(const struct pkt *pkt)

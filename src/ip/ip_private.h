@@ -14,6 +14,7 @@
 #include "ip/lock.h"
 #include "ip/neigh.h"
 #include "ip/outbox.h"
+#include "ip/ping.h"
 #include "ip/service.h"
 #include "os/rcu.h"
 #include "wire/icmp.h"
@@ -70,6 +71,7 @@ struct ip {
 	struct neighs neighs;
 	struct ip_services *services; /* rcu_load() */
 	struct ip_fragments *fragments;
+	struct pings *pings;
 	struct outbox outbox;
 	uint32_t now_s;   /* at the last turn of worker 0; what a neighbour's use is counted in */
 	uint16_t next_id; /* of datagrams that we send; relaxed atomic */

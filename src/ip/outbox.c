@@ -74,7 +74,7 @@ static bool take_one(struct ip *ip, struct turn *turn, const struct out *out)
 	}
 	if (!l3)
 		return false;
-	if (out->kind == OUT_IP)
+	if (out->kind == OUT_IP || out->kind == OUT_PING)
 		pkt = frame_of(turn, iface, out, ETHERNET_HEADER_LEN);
 	else if (out->kind == OUT_FRAME)
 		pkt = frame_of(turn, iface, out, 0);
@@ -82,7 +82,9 @@ static bool take_one(struct ip *ip, struct turn *turn, const struct out *out)
 		pkt = ask(ip, turn, out, out->kind == OUT_ASK_UNICAST);
 	if (!pkt)
 		return false;
-	if (out->kind == OUT_IP)
+	if (out->kind == OUT_PING)
+		ping_sent(ip->pings, out->number, turn->now_ns);
+	if (out->kind == OUT_IP || out->kind == OUT_PING)
 		ip_send(ip, turn, l3, pkt);
 	else
 		ip_send_frame(turn, pkt, iface);

@@ -14,6 +14,7 @@
 
 enum out_kind {
 	OUT_IP,          /* bytes: an IP packet, to be routed in iface's table */
+	OUT_PING,        /* the same; number: ip/ping.h */
 	OUT_FRAME,       /* bytes: a frame for iface */
 	OUT_ASK,         /* a request for a neighbour's address */
 	OUT_ASK_UNICAST, /* the same, to the address it has */

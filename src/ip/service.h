@@ -64,7 +64,9 @@ bool ip_udp_send_later(struct ip *ip, const struct ip_udp *udp);
 
 /* The address by which an interface is known, to answer from: of dst's network if it has one. False: it has none. */
 bool ip_iface_source(const struct iface *iface, const struct ip_addr *dst, struct ip_addr *src);
-/* The same of the interface by which ip_udp_send() would leave towards dst. False: there is no way. */
+/* The interface by which ip_packet_send() would leave towards dst. NULL: there is no way. */
+struct iface *ip_way_iface(struct ip *ip, const struct iface *iface, const struct ip_addr *dst);
+/* The same as ip_iface_source() of the interface by which ip_udp_send() would leave towards dst. False: there is no way. */
 bool ip_way_source(struct ip *ip, const struct iface *iface, const struct ip_addr *dst, struct ip_addr *src);
 /* The network of an interface that an address is in. */
 bool ip_iface_network(const struct iface *iface, const struct ip_addr *addr, struct ip_prefix *network);

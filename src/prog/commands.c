@@ -43,6 +43,7 @@ void commands_add(struct ctl *ctl, struct rooms *rooms, struct handover *handove
 	ctl_add_table(ctl, &loopback_commands, rooms->ports);
 	ctl_add_table(ctl, &bridge_commands, rooms->bridges);
 	ctl_add_table(ctl, &ip_commands, rooms->ip);
+	ctl_add_table(ctl, &ping_commands, rooms->ip);
 	ctl_add_table(ctl, &nat44_commands, rooms->gateway.nat44);
 	ctl_add_table(ctl, &dhcp_commands, rooms->gateway.dhcp);
 	ctl_add_table(ctl, &dns_commands, rooms->gateway.dns);

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "ctl/api_path.h"
 #include "ctl/server.h"
+#include "ip/ping.h"
 #include "os/clock.h"
 #include "os/service.h"
 #include "os/unix.h"
@@ -28,7 +29,7 @@ struct daemon {
 	struct rooms rooms;
 	struct handover handover;
 	struct process process;
-	struct loop_timer age;
+	struct loop_timer age, pings;
 };
 
 /* Returns when it did not work: then guests have to connect anew. */
@@ -68,6 +69,23 @@ static void on_age(void *arg)
 	gateway_tick(&d->rooms.gateway, loop_now(d->loop));
 	statistics_beat(&d->rooms.statistics);
 	loop_timer_set(d->loop, &d->age, loop_now(d->loop) + NS_PER_S);
+}
+
+static void on_pings(void *arg)
+{
+	struct daemon *d = arg;
+	uint64_t next_ns = ip_pings_run(d->rooms.ip, loop_now(d->loop));
+
+	if (next_ns != UINT64_MAX)
+		loop_timer_set(d->loop, &d->pings, next_ns);
+}
+
+/* A ping begins: the timer, set or not, is due now. */
+static void arm_pings(void *arg)
+{
+	struct daemon *d = arg;
+
+	loop_timer_set(d->loop, &d->pings, loop_now(d->loop));
 }
 
 static uint64_t random_seed(void)
@@ -202,6 +220,8 @@ static int daemon_start(struct daemon *d)
 		.loop = d->loop, .rooms = &d->rooms, .ctl = d->ctl, .api_socket = d->options->api_socket};
 	handover_init(&d->handover);
 	loop_timer_init(&d->age, on_age, d);
+	loop_timer_init(&d->pings, on_pings, d);
+	ip_set_ping_alarm(d->rooms.ip, arm_pings, d);
 	on_age(d);
 	return 0;
 }
