@@ -19,8 +19,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define BED_DEPTH  16u
-#define BED_RING   64u
+#define BED_DEPTH  40u
+#define BED_RING   128u
 #define BED_BLOCK  4096u
 #define BED_QUEUES 4u
 

@@ -16,7 +16,8 @@
 #define WORKERS 2u
 #define ROUNDS  250u
 #define MANY    4000u /* of rounds in which guests are silent */
-#define BLOCKS  (QUEUES * BED_DEPTH)
+#define DEPTH   16u
+#define BLOCKS  (QUEUES * DEPTH)
 
 static struct bed bed;
 static struct random control;
@@ -28,7 +29,7 @@ struct guest {
 	struct bed_queue *q;
 	pthread_t thread;
 	uint32_t idx, on_their_way;
-	uint32_t generation[BED_DEPTH]; /* odd: it was written last */
+	uint32_t generation[DEPTH]; /* odd: it was written last */
 };
 
 static uint8_t byte_of(const struct guest *g, uint32_t slot)
@@ -39,7 +40,7 @@ static uint8_t byte_of(const struct guest *g, uint32_t slot)
 /* Each request has a block of its own, which it writes and reads in turns, with a flush now and then. */
 static void ask(struct guest *g, uint32_t slot)
 {
-	uint64_t block = g->idx * BED_DEPTH + slot;
+	uint64_t block = g->idx * DEPTH + slot;
 	uint32_t generation = ++g->generation[slot];
 	bool write = generation % 2;
 
@@ -66,7 +67,7 @@ static bool look(struct guest *g)
 		check(g, (uint32_t)slot);
 		g->on_their_way--;
 	}
-	for (uint32_t i = 0; i < BED_DEPTH && !__atomic_load_n(&stop, __ATOMIC_RELAXED); i++)
+	for (uint32_t i = 0; i < DEPTH && !__atomic_load_n(&stop, __ATOMIC_RELAXED); i++)
 		if (!g->q->busy[i])
 			ask(g, i);
 	bed_publish(g->q);
