@@ -186,6 +186,20 @@ static uint32_t units_there(const struct datagram *d, uint32_t first, uint32_t n
 	return there;
 }
 
+/* It says what is there already. */
+static bool says_the_same(const struct datagram *d, const struct pkt *pkt, const struct piece *piece)
+{
+	uint8_t bytes[256];
+
+	for (uint32_t at = 0, n; at < piece->len; at += n) {
+		n = min_u32(piece->len - at, sizeof(bytes));
+		pkt_bytes(pkt, piece->from + at, bytes, n);
+		if (memcmp(d->data + piece->at + at, bytes, n) != 0)
+			return false;
+	}
+	return true;
+}
+
 enum put {
 	PUT_KEPT,
 	PUT_REPEATED,
@@ -198,7 +212,7 @@ static enum put datagram_put(struct datagram *d, const struct pkt *pkt, const st
 	uint32_t there = units_there(d, first, n);
 
 	if (there == n && (piece->more || d->total == end))
-		return PUT_REPEATED;
+		return says_the_same(d, pkt, piece) ? PUT_REPEATED : PUT_WRONG;
 	if (there > 0 || (d->total && (end > d->total || !piece->more)))
 		return PUT_WRONG;
 	if (!piece->more) {

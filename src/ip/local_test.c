@@ -477,6 +477,21 @@ TEST(fragments_that_overlap_end_their_datagram)
 	bed_close(&b);
 }
 
+TEST(a_fragment_that_comes_again_changes_nothing_and_one_that_says_otherwise_ends_it)
+{
+	open_one();
+	frame_udp(&f, 0, "10.0.0.2", "10.0.0.1", 4444, 53, 3000);
+	fragment(&piece, 0, 800, true);
+	bed_pass(&b, 0, &piece);
+	assert_int_equal(bed_pass(&b, 0, &piece)->drop, DROP_NONE);
+	assert_int_equal(fragments_count(b.ip->fragments, b.now_ns), 1);
+	fragment(&piece, 400, 400, true);
+	piece.bytes[piece.len - 1] ^= 1;
+	assert_int_equal(bed_pass(&b, 0, &piece)->drop, DROP_FRAGMENT_MALFORMED);
+	assert_int_equal(fragments_count(b.ip->fragments, b.now_ns), 0);
+	bed_close(&b);
+}
+
 TEST(a_flood_of_fragments_fills_one_ports_share_and_goes_with_time)
 {
 	open_one();
@@ -513,4 +528,5 @@ TESTS(cmocka_unit_test(a_request_for_our_address_is_answered_and_its_sender_know
 	cmocka_unit_test(a_service_gets_datagrams_of_its_port_and_answers),
 	cmocka_unit_test(fragments_in_any_order_and_twice_make_the_datagram),
 	cmocka_unit_test(fragments_that_overlap_end_their_datagram),
+	cmocka_unit_test(a_fragment_that_comes_again_changes_nothing_and_one_that_says_otherwise_ends_it),
 	cmocka_unit_test(a_flood_of_fragments_fills_one_ports_share_and_goes_with_time))
