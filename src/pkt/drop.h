@@ -82,8 +82,9 @@ enum drop {
 	DROP_TUNNEL_UNKNOWN,   /* from somebody, or of a network, for which there is no tunnel */
 	DROP_TUNNEL_DEPTH,     /* a tunnel in a tunnel in a tunnel */
 	/* on a wire that is made worse on demand */
-	DROP_NETEM_LOSS, /* lost as it was asked to be */
-	DROP_NETEM_FULL, /* as many frames or bytes are held as there is room for */
+	DROP_NETEM_LOSS,  /* lost as it was asked to be */
+	DROP_NETEM_FULL,  /* as many frames or bytes are held as there is room for */
+	DROP_NETEM_ENDED, /* held when the wire was set otherwise, or the process was replaced */
 	/* on the way out */
 	DROP_TX_DOWN,      /* the interface is down */
 	DROP_TX_NO_PEER,   /* no peer is connected, or its ring does not run */

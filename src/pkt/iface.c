@@ -240,6 +240,11 @@ void iface_counters_clear(struct iface_table *t)
 		lanes_sum(t, i, &t->cleared[i->idx]);
 }
 
+void iface_counters_drop(struct iface_table *t, const struct iface *iface, enum drop reason, uint64_t n)
+{
+	t->cleared[iface->idx].drops[reason] -= n;
+}
+
 /* What was cleared is subtracted: a negative number of that, then. */
 void iface_counters_resume(
 	struct iface_table *t, const struct iface *iface, const struct iface_counters *from)

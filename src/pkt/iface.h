@@ -122,6 +122,8 @@ void iface_counters_sum(const struct iface_table *t, const struct iface *iface, 
 uint64_t iface_drops_sum(const struct iface_table *t, enum drop reason);
 /* Counters start at zero again; the workers' own numbers are left alone. */
 void iface_counters_clear(struct iface_table *t);
+/* Control: so many were dropped in no worker's turn. */
+void iface_counters_drop(struct iface_table *t, const struct iface *iface, enum drop reason, uint64_t n);
 /* Goes on counting from these. The interface is new. */
 void iface_counters_resume(
 	struct iface_table *t, const struct iface *iface, const struct iface_counters *from);

@@ -96,6 +96,7 @@ static const struct {
 	[DROP_TUNNEL_DEPTH] = {"tunnel-depth", "too many tunnels, one inside the other"},
 	[DROP_NETEM_LOSS] = {"netem-loss", "lost on purpose: see show netem"},
 	[DROP_NETEM_FULL] = {"netem-full", "more frames held back than there is room for: see show netem"},
+	[DROP_NETEM_ENDED] = {"netem-ended", "held back when netem was set anew, or the daemon replaced"},
 	[DROP_TX_DOWN] = {"tx-down", "outgoing interface is down"},
 	[DROP_TX_NO_PEER] = {"tx-no-peer", "no peer connected or its queue does not run"},
 	[DROP_TX_BROKEN] = {"tx-broken", "peer's queue is broken, see show vhost-user or virtio-user"},

@@ -35,6 +35,13 @@ struct netem {
 	uint32_t n_held, n_ready, first_ready, n_free, n_free_pieces;
 };
 
+bool netem_config_is_good(const struct netem_config *c)
+{
+	return c->delay_ns <= NETEM_DELAY_MAX_US * 1000ull && c->jitter_ns <= c->delay_ns &&
+	       c->rate_bps <= NETEM_RATE_MAX_BPS && c->loss <= NETEM_ALL && c->duplicate <= NETEM_ALL &&
+	       c->reorder <= NETEM_ALL && c->frames > 0 && c->frames <= NETEM_FRAMES_MAX;
+}
+
 static uint32_t pieces_of(const struct netem_config *c)
 {
 	return max_u32(c->frames * PIECES_PER_FRAME, PIECES_MIN);
@@ -53,7 +60,7 @@ struct netem *netem_create(const struct netem_config *config)
 	struct netem *n = calloc(1, sizeof(*n));
 	uint32_t frames = config->frames, pieces = pieces_of(config);
 
-	ASSERT(frames > 0 && frames <= NETEM_FRAMES_MAX);
+	ASSERT(netem_config_is_good(config));
 	if (!n)
 		return NULL;
 	n->config = *config;

@@ -23,6 +23,7 @@
 
 #define NETEM_FRAMES_MAX   16384
 #define NETEM_DELAY_MAX_US 60000000
+#define NETEM_RATE_MAX_BPS 1000000000000ull
 
 struct netem_config {
 	uint64_t delay_ns, jitter_ns;      /* each frame is held for delay - jitter to delay + jitter */
@@ -33,6 +34,9 @@ struct netem_config {
 };
 
 struct netem;
+
+/* Within its bounds. */
+bool netem_config_is_good(const struct netem_config *config);
 
 /* NULL when out of memory. */
 struct netem *netem_create(const struct netem_config *config);

@@ -8,7 +8,7 @@
 
 #define NS_PER_USEC    1000ull
 #define FRAMES_DEFAULT 1000
-#define RATE_MAX_KBIT  1000000000ull
+#define RATE_MAX_KBIT  (NETEM_RATE_MAX_BPS / 1000)
 
 /* "1.5" or "1.5%". */
 static int read_share(struct ctl_call *call, const char *name, uint32_t *share)

@@ -160,8 +160,12 @@ int port_set_netem(struct port *port, const struct netem_config *config)
 	if (!changes)
 		return 0;
 	rcu_wait();
-	for (uint32_t q = 0; q < PORT_MAX_RX_QUEUES; q++)
+	for (uint32_t q = 0; q < PORT_MAX_RX_QUEUES; q++) {
+		if (old[q])
+			iface_counters_drop(port->ports->config.ifaces, &port->iface, DROP_NETEM_ENDED,
+				netem_held(old[q]));
 		netem_destroy(old[q]);
+	}
 	ports_wake(port->ports);
 	return 0;
 }

@@ -224,4 +224,8 @@ extern const struct ctl_table netem_commands;     /* subject: struct ports */
 /* For all receive queues of a port, each by itself; config NULL: none. Frames that are held are dropped. 0 or -ENOMEM. */
 int port_set_netem(struct port *port, const struct netem_config *config);
 
+/* Of wires that begin here, for a successor (wire_state.c). Nothing is stopped. */
+json_t *port_wire_save(const struct port *port);
+void port_wire_restore(struct port *port, const json_t *state);
+
 #endif

@@ -52,6 +52,7 @@ static json_t *port_save(struct port *port, struct parcel *parcel)
 
 	json_object_set_new(o, "kind", json_string(port->iface.kind));
 	json_object_set_new(o, "tag-rewrite", vlan_save(port));
+	json_object_set_new(o, "wire", port_wire_save(port));
 	json_object_set_new(o, "connected", json_boolean(port->ops->connected(port)));
 	json_object_set_new(o, "workers-wanted", wanted_save(port));
 	json_object_set_new(o, "interface", iface_save(port->ports->config.ifaces, &port->iface));
@@ -121,6 +122,7 @@ int ports_restore(
 				strerror(-err));
 			return err;
 		}
+		port_wire_restore(port, json_object_get(o, "wire"));
 		count(restored, port, parcel_bool(o, "connected", false));
 	}
 	return 0;

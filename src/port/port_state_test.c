@@ -232,6 +232,62 @@ TEST(a_control_queue_that_no_worker_can_poll_is_shown_all_the_same)
 	bed_close(&bed);
 }
 
+/* Frames that netem holds are the old process's: the new one says that they are lost. */
+TEST(a_wire_stays_as_bad_as_it_was_and_knows_what_it_sent_in_part)
+{
+	const struct netem_config config = {.delay_ns = 5000000,
+		.jitter_ns = 1000000,
+		.rate_bps = 100000000000,
+		.loss = 1,
+		.duplicate = 20,
+		.reorder = 300,
+		.frames = 4000,
+		.seed = UINT64_MAX - 1};
+	struct vhost_port *old, *new;
+	struct iface_counters counters;
+	static uint8_t bytes[200];
+	struct pkt pkt = {.data = bytes, .head_len = 100};
+	struct bed bed;
+
+	bed_open(&bed);
+	old = add(&bed, 0, UINT64_MAX);
+	pkt.rx = &old->port.iface;
+	assert_int_equal(port_set_netem(&old->port, &config), 0);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(netem_take(old->port.netem[1], &pkt, 0), DROP_NONE);
+	old->port.rx_wait[2] = (struct wire_wait){.segments = 7, .frame = UINT64_MAX - 3};
+	send_off(&bed);
+	assert_int_equal(netem_held(old->port.netem[1]), 3); /* it may have to go on */
+	assert_int_equal(take_over(&bed), 0);
+	new = taken(&bed, "VirtualEthernet0/0/0");
+	assert_memory_equal(netem_config_of(new->port.netem[0]), &config, sizeof(config));
+	assert_int_equal(netem_held(new->port.netem[1]), 0);
+	iface_counters_sum(bed.new.ifaces, &new->port.iface, &counters);
+	assert_int_equal(counters.drops[DROP_NETEM_ENDED], 3);
+	assert_int_equal(new->port.rx_wait[2].segments, 7);
+	assert_true(new->port.rx_wait[2].frame == UINT64_MAX - 3);
+	assert_int_equal(new->port.rx_wait[1].segments, 0);
+	bed_close(&bed);
+}
+
+TEST(a_wire_of_a_program_that_knew_nothing_of_it_is_a_good_one)
+{
+	struct bed bed;
+
+	bed_open(&bed);
+	log_set_level((enum log_level)0);
+	add(&bed, 0, UINT64_MAX);
+	add(&bed, 1, UINT64_MAX);
+	send_off(&bed);
+	json_object_del(json_array_get(bed.parcel.json, 0), "wire");
+	json_object_set_new(json_array_get(bed.parcel.json, 1), "wire",
+		json_pack("{s:{s:i}, s:[{s:i}]}", "netem", "delay-ns", -1, "parts", "queue", 99));
+	assert_int_equal(take_over(&bed), 0);
+	assert_null(taken(&bed, "VirtualEthernet0/0/0")->port.netem[0]);
+	assert_null(taken(&bed, "VirtualEthernet0/0/1")->port.netem[0]);
+	bed_close(&bed);
+}
+
 TEST(without_a_successor_rings_run_again)
 {
 	struct vhost_port *vp;
@@ -293,6 +349,8 @@ TEST(a_kind_of_port_that_is_not_known_stops_the_take_over)
 TESTS(cmocka_unit_test(ports_keep_index_name_address_and_mask),
 	cmocka_unit_test(a_guest_keeps_its_rings_and_what_its_driver_said),
 	cmocka_unit_test(a_control_queue_that_no_worker_can_poll_is_shown_all_the_same),
+	cmocka_unit_test(a_wire_stays_as_bad_as_it_was_and_knows_what_it_sent_in_part),
+	cmocka_unit_test(a_wire_of_a_program_that_knew_nothing_of_it_is_a_good_one),
 	cmocka_unit_test(without_a_successor_rings_run_again),
 	cmocka_unit_test(a_port_whose_path_cannot_be_told_keeps_the_old_process_going),
 	cmocka_unit_test(a_kind_of_port_that_is_not_known_stops_the_take_over))

@@ -88,6 +88,8 @@ static void step(struct lua *l, size_t n)
 static void skip_comment(struct lua *l)
 {
 	if (looks_at(l, "--[[")) {
+		l->t.line = l->line;
+		l->t.column = l->column;
 		while (l->at < l->end && !looks_at(l, "]]"))
 			step(l, 1);
 		if (l->at == l->end)
@@ -576,10 +578,14 @@ int p2p_lua_read(const char *text, size_t len, struct p2p_lua *out, char why[P2P
 	int err;
 
 	*out = (struct p2p_lua){.n_ds = 0};
-	if (!l || len > P2P_LUA_TEXT) {
+	if (!l) {
+		snprintf(why, P2P_WHY_LEN, "1:1: out of memory");
+		return -ENOMEM;
+	}
+	if (len > P2P_LUA_TEXT) {
 		free(l);
 		snprintf(why, P2P_WHY_LEN, "1:1: a port list has at most %d bytes", P2P_LUA_TEXT);
-		return l ? -EINVAL : -ENOMEM;
+		return -EINVAL;
 	}
 	*l = (struct lua){.at = text, .end = text + len, .line = 1, .column = 1, .out = out, .why = why};
 	next(l);

@@ -111,6 +111,8 @@ TEST(mistakes_are_told_with_their_place)
 		"start()");
 	assert_wrong("a = \"x", -EINVAL, "1:5: a string does not end: close it with \"");
 	assert_wrong("a = p2p:create(0", -EINVAL, "1:17: ')' is missing before 'the end'");
+	assert_wrong("--[[ x", -EINVAL, "1:1: a comment does not end: close it with ]]");
+	assert_wrong("a = 1\n --[[\n", -EINVAL, "2:2: a comment does not end: close it with ]]");
 	assert_wrong("for i = 1", -EINVAL,
 		"1:5: 'for' alone says nothing: NAME = VALUE or CHANNEL:create(...) does");
 	assert_wrong("a = 12z", -EINVAL, "1:5: '12z' is no whole number");

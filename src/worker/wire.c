@@ -22,8 +22,12 @@ static struct wire_wait *wait_of(const struct rxq *q, struct port *to)
 {
 	struct wire_wait *wait = &q->port->rx_wait[q->queue];
 
-	if (to && wait->to != to)
-		*wait = (struct wire_wait){.to = to, .waits = false};
+	if (to && wait->to != to) {
+		/* nobody: what a predecessor had sent of a frame is true of whoever it was */
+		uint32_t segments = wait->to ? 0 : wait->segments;
+
+		*wait = (struct wire_wait){.to = to, .segments = segments, .frame = wait->frame};
+	}
 	return wait;
 }
 

@@ -125,6 +125,19 @@ def cross_connects_survive():
         assert any(s["name"] == "l2-xconnect" for w in d.ask("show", "runtime") for s in w["stages"])
 
 
+def a_lossless_wire_stays_as_it_was_set():
+    with Daemon(WIRE.replace("Ethernet0/0/1\nset", "Ethernet0/0/1 lossless\nset")) as d:
+        status, out, err = d.run("set", "netem", "VirtualEthernet0/0/0", "limit", "500", "seed", "7", "rate", "4000000")
+        assert status == 0, (out, err)
+        traffic = Traffic(d)
+        traffic.flows()
+        before = [d.ask("show", what) for what in ("mode", "netem")]
+        assert before[0][1]["lossless"] and before[1][0]["seed"] == 7, before
+        assert replace(d, traffic, "--spin", "0") == (0, None), d.log()
+        traffic.flows()
+        assert [d.ask("show", what) for what in ("mode", "netem")] == before
+
+
 def a_successor_that_knows_no_cross_connects_is_refused_while_there_are_any():
     with Daemon(WIRE) as d:
         _, answer = ask_raw(d, 1)
@@ -272,7 +285,7 @@ if __name__ == "__main__":
           many_guests_with_many_rings_are_taken_over_at_once,
           the_number_of_workers_may_change,
           nobody_at_the_control_socket_notices_either, settings_survive_and_the_startup_file_is_not_run_again,
-          cross_connects_survive, a_successor_that_knows_no_cross_connects_is_refused_while_there_are_any,
+          cross_connects_survive, a_lossless_wire_stays_as_it_was_set, a_successor_that_knows_no_cross_connects_is_refused_while_there_are_any,
           a_successor_that_is_killed_at_any_time_leaves_the_old_one_forwarding,
           a_successor_that_runs_out_of_descriptors_leaves_the_old_one_forwarding,
           one_that_asks_and_then_breaks_off_changes_nothing,

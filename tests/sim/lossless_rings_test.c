@@ -284,6 +284,26 @@ TEST(a_receiver_that_begins_anew_is_called_when_a_frame_waits_for_it)
 	sim_fini(&sim);
 }
 
+/* As after a handover: who was at the other end is not known, but what went is. */
+TEST(a_successor_goes_on_in_the_middle_of_a_frame)
+{
+	struct wire_wait *wait;
+	uint32_t payload = 0, segments;
+
+	begin(SIM_RING_FEATURES, 0);
+	post_chains(4, MRG_BUFFER, 1);
+	send_tcp(10000);
+	assert_int_equal(sim_turn(&sim), 0);
+	segments = receive_segments(&payload);
+	wait = &sim.port[0]->port.rx_wait[0];
+	*wait = (struct wire_wait){.segments = wait->segments, .frame = wait->frame};
+	post_chains(40, MRG_BUFFER, 1);
+	assert_int_equal(sim_turn(&sim), 1);
+	assert_int_equal(segments + receive_segments(&payload), 10);
+	assert_int_equal(payload, 10000);
+	sim_fini(&sim);
+}
+
 TEST(what_lies_in_a_ring_that_is_disabled_waits)
 {
 	begin(SIM_RING_FEATURES, 0);
@@ -467,5 +487,6 @@ TESTS(cmocka_unit_test(a_frame_that_needs_more_chains_than_there_are_descriptors
 	cmocka_unit_test(
 		a_frame_that_stands_for_several_is_cut_for_a_receiver_that_sleeps_and_none_is_dropped),
 	cmocka_unit_test(a_receiver_that_begins_anew_is_called_when_a_frame_waits_for_it),
+	cmocka_unit_test(a_successor_goes_on_in_the_middle_of_a_frame),
 	cmocka_unit_test(what_lies_in_a_ring_that_is_disabled_waits),
 	cmocka_unit_test(over_hundreds_of_changes_under_load_what_is_consumed_is_what_is_delivered))

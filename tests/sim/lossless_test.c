@@ -593,7 +593,10 @@ TEST(frames_that_are_delayed_are_their_senders_no_more)
 	assert_int_equal(sim_turn(&sim), 10);
 	for (uint32_t i = 0; i < 10; i++)
 		expect(1, i);
+	send_n(0, 20, 3);
+	assert_int_equal(sim_turn(&sim), 3);
 	set_netem(0, NULL);
+	assert_int_equal(sim_drops(&sim, 0, DROP_NETEM_ENDED), 3);
 	send_n(0, 10, 1);
 	assert_int_equal(sim_turn(&sim), 1);
 	expect(1, 10);
