@@ -48,6 +48,7 @@ int virtq_start(struct virtq *q, const struct gmem *mem, const struct virtq_setu
 	ASSERT(q->size == 0);
 	q->mem = mem;
 	q->hint = NULL;
+	q->table_hint = NULL;
 	q->packed = setup->features & (1ull << VIRTIO_F_RING_PACKED);
 	q->event_idx = setup->features & (1ull << VIRTIO_RING_F_EVENT_IDX);
 	q->indirect = setup->features & (1ull << VIRTIO_RING_F_INDIRECT_DESC);
@@ -75,6 +76,7 @@ uint32_t virtq_stop(struct virtq *q)
 	base = q->packed ? virtq_packed_base(q) : q->next_avail;
 	q->size = 0;
 	q->hint = NULL; /* its table may go now */
+	q->table_hint = NULL;
 	if (!q->packed)
 		q->avail_seen = q->next_avail;
 	q->log = NULL;
@@ -93,7 +95,7 @@ int virtq_table_open(struct virtq *q, struct virtq_table *t, const struct virtq_
 	if (!q->indirect || d->len % sizeof(struct virtq_words) != 0 || t->n == 0 ||
 		t->n > max_u32(q->size, VIRTQ_MAX_CHAIN) || (d->flags & VRING_DESC_F_NEXT))
 		return VIRTQ_INDIRECT_TABLE;
-	p = gmem_span(q->mem, &q->hint, d->addr, &len);
+	p = gmem_span(q->mem, &q->table_hint, d->addr, &len);
 	if (!p)
 		return VIRTQ_ADDRESS;
 	t->whole = len == d->len ? (const struct virtq_words *)(const void *)p : NULL;
@@ -101,7 +103,7 @@ int virtq_table_open(struct virtq *q, struct virtq_table *t, const struct virtq_
 		return VIRTQ_INDIRECT_TABLE;
 	for (seen = len; seen < d->len; seen += len) {
 		len = d->len - seen;
-		if (!gmem_span(q->mem, &q->hint, d->addr + seen, &len))
+		if (!gmem_span(q->mem, &q->table_hint, d->addr + seen, &len))
 			return VIRTQ_ADDRESS;
 	}
 	return VIRTQ_OK;
@@ -126,6 +128,37 @@ struct virtq_words virtq_table_read_slow(const struct virtq *q, const struct vir
 }
 
 /* --- taking and returning --- */
+
+int virtq_chain_add_slow(struct virtq *q, struct virtq_chain *c, const struct virtq_desc *d)
+{
+	bool write = d->flags & VRING_DESC_F_WRITE;
+	uint64_t at = d->addr, left = d->len;
+
+	if (!write && c->n_write > 0)
+		return VIRTQ_DIRECTION;
+	while (left > 0) {
+		uint64_t len = left;
+		uint8_t *p = gmem_span(q->mem, &q->hint, at, &len);
+		uint32_t n = c->n_read + c->n_write;
+
+		if (!p)
+			return VIRTQ_ADDRESS;
+		if (n == c->max)
+			return -ENOSPC;
+		c->segs[n] = (struct virtq_seg){.addr = p, .len = (uint32_t)len};
+		if (write)
+			c->n_write++;
+		else
+			c->n_read++;
+		at += len;
+		left -= len;
+	}
+	if (write)
+		c->write_len += d->len;
+	else
+		c->read_len += d->len;
+	return VIRTQ_OK;
+}
 
 /* Moves the place we take next, over a number of slots. */
 static uint16_t moved(const struct virtq *q, uint32_t slots, bool back)

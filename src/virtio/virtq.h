@@ -99,7 +99,8 @@ struct virtq {
 		};
 	};
 	const struct gmem *mem;
-	const struct gmem_region *hint;
+	const struct gmem_region *hint,
+		*table_hint; /* where the last buffer lay, and the last indirect table */
 	uint16_t size;       /* 0 while stopped; of a split ring a power of two */
 	uint16_t next_avail; /* the head we take next: an index, or in a packed ring a place */
 	uint16_t next_used;  /* the used entry we fill next */

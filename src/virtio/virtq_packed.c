@@ -116,6 +116,7 @@ static int walk_indirect(struct virtq *q, struct virtq_chain *c, const struct vi
 {
 	struct virtq_table t;
 	int err = virtq_table_open(q, &t, d);
+	struct gmem_window window = gmem_window(q->hint);
 
 	for (uint32_t i = 0; i < t.n && err == VIRTQ_OK; i++) {
 		struct virtq_desc e;
@@ -125,7 +126,7 @@ static int walk_indirect(struct virtq *q, struct virtq_chain *c, const struct vi
 		e = desc_of(virtq_table_read(q, &t, i));
 		if (e.flags & VRING_DESC_F_INDIRECT)
 			return VIRTQ_INDIRECT_TABLE;
-		err = virtq_chain_add(q, c, &e);
+		err = virtq_chain_add(q, c, &window, &e);
 	}
 	return err;
 }
@@ -145,6 +146,7 @@ static inline uint32_t slots_open(const struct virtq *q)
  */
 static int walk(struct virtq *q, struct virtq_chain *c, uint32_t place, struct virtq_desc d)
 {
+	struct gmem_window window = gmem_window(q->hint);
 	uint32_t open = slots_open(q);
 	bool full = false;
 
@@ -154,7 +156,7 @@ static int walk(struct virtq *q, struct virtq_chain *c, uint32_t place, struct v
 		if (d.flags & VRING_DESC_F_INDIRECT)
 			err = n > 1 ? VIRTQ_INDIRECT_TABLE : walk_indirect(q, c, &d);
 		else if (!full)
-			err = virtq_chain_add(q, c, &d);
+			err = virtq_chain_add(q, c, &window, &d);
 		full |= err == -ENOSPC;
 		if (unlikely(err != VIRTQ_OK && err != -ENOSPC))
 			return err;
@@ -175,6 +177,8 @@ static int walk(struct virtq *q, struct virtq_chain *c, uint32_t place, struct v
 static int walk_noted(
 	struct virtq *q, struct virtq_chain *c, const struct vring_packed_desc *descs, uint32_t n)
 {
+	struct gmem_window window = gmem_window(q->hint);
+
 	for (uint32_t i = 0; i < n; i++) {
 		struct virtq_desc d = {.addr = descs[i].addr, .len = descs[i].len, .flags = descs[i].flags};
 		int err;
@@ -183,7 +187,7 @@ static int walk_noted(
 			d.flags &= (uint16_t)~VRING_DESC_F_NEXT;
 			err = n > 1 ? VIRTQ_INDIRECT_TABLE : walk_indirect(q, c, &d);
 		} else {
-			err = virtq_chain_add(q, c, &d);
+			err = virtq_chain_add(q, c, &window, &d);
 		}
 		if (err != VIRTQ_OK)
 			return err;
@@ -243,8 +247,10 @@ int virtq_packed_pop(struct virtq *q, struct virtq_chain *c)
 	virtq_chain_reset(c);
 	d = desc_of(words);
 	if (likely(!(d.flags & (VRING_DESC_F_NEXT | VRING_DESC_F_INDIRECT)))) {
+		struct gmem_window window = gmem_window(q->hint);
+
 		c->buffer = (struct virtq_buffer){.id = d.link, .slots = 1};
-		err = virtq_chain_add(q, c, &d);
+		err = virtq_chain_add(q, c, &window, &d);
 	} else {
 		err = walk(q, c, place, d);
 	}

@@ -66,35 +66,26 @@ static inline void virtq_chain_reset(struct virtq_chain *c)
 }
 
 /* Adds one descriptor's buffer, in as many pieces as the regions cut it. VIRTQ_OK, an error, or -ENOSPC. */
-static inline int virtq_chain_add(struct virtq *q, struct virtq_chain *c, const struct virtq_desc *d)
+int virtq_chain_add_slow(struct virtq *q, struct virtq_chain *c, const struct virtq_desc *d);
+
+/* The same, mostly one piece in the region that the window shows. */
+static inline int virtq_chain_add(
+	struct virtq *q, struct virtq_chain *c, struct gmem_window *w, const struct virtq_desc *d)
 {
-	bool write = d->flags & VRING_DESC_F_WRITE;
-	uint64_t at = d->addr, left = d->len;
+	uint8_t *p = gmem_window_at(q->mem, &q->hint, w, d->addr, d->len);
+	uint32_t n = c->n_read + c->n_write;
 
-	if (unlikely(!write && c->n_write > 0))
-		return VIRTQ_DIRECTION;
-	while (left > 0) {
-		uint64_t len = left;
-		uint8_t *p = gmem_span(q->mem, &q->hint, at, &len);
-		uint32_t n = c->n_read + c->n_write;
-
-		if (unlikely(!p))
-			return VIRTQ_ADDRESS;
-		if (unlikely(n == c->max))
-			return -ENOSPC;
-		c->segs[n] = (struct virtq_seg){.addr = p, .len = (uint32_t)len};
-		if (write)
-			c->n_write++;
-		else
-			c->n_read++;
-		at += len;
-		left -= len;
-	}
-	if (write)
+	if (unlikely(!p || d->len == 0 || n == c->max))
+		return virtq_chain_add_slow(q, c, d);
+	c->segs[n] = (struct virtq_seg){.addr = p, .len = d->len};
+	if (d->flags & VRING_DESC_F_WRITE) {
+		c->n_write++;
 		c->write_len += d->len;
-	else
-		c->read_len += d->len;
-	return VIRTQ_OK;
+		return VIRTQ_OK;
+	}
+	c->n_read++;
+	c->read_len += d->len;
+	return likely(c->n_write == 0) ? VIRTQ_OK : VIRTQ_DIRECTION;
 }
 
 /* A part of the ring at a front-end's address, or NULL. */

@@ -88,53 +88,43 @@ static inline const struct virtq_words *ring_words(const struct virtq *q)
 	return (const struct virtq_words *)(const void *)q->desc;
 }
 
-/* Follows a chain through a table from its `first`; an indirect table is a chain of its own. */
-static int walk(struct virtq *q, struct virtq_chain *c, const struct virtq_table *t, struct virtq_desc first,
-	bool in_indirect);
-
-static int walk_indirect(struct virtq *q, struct virtq_chain *c, const struct virtq_desc *d)
+/* Follows a chain from its first descriptor through the ring, and at its end, if that says so, through a table. */
+static __attribute__((noinline)) int walk(struct virtq *q, struct virtq_chain *c, struct virtq_desc d)
 {
-	struct virtq_table t;
-	int err = virtq_table_open(q, &t, d);
+	struct virtq_table t = {.whole = ring_words(q), .n = q->size};
+	struct gmem_window window = gmem_window(q->hint);
+	bool in_indirect = false;
 
-	return err ? err : walk(q, c, &t, desc_of(virtq_table_read(q, &t, 0)), true);
-}
-
-static int walk(struct virtq *q, struct virtq_chain *c, const struct virtq_table *t, struct virtq_desc first,
-	bool in_indirect)
-{
-	struct virtq_desc d = first;
-
-	for (uint32_t seen = 0; seen < t->n; seen++) {
+	for (uint32_t seen = 0; seen < t.n; seen++) {
 		int err;
 
 		if (unlikely(seen == VIRTQ_MAX_CHAIN))
 			return VIRTQ_CHAIN_LONG;
-		c->n_descs += !in_indirect;
-		if (d.flags & VRING_DESC_F_INDIRECT)
-			return in_indirect ? VIRTQ_INDIRECT_TABLE : walk_indirect(q, c, &d);
-		err = virtq_chain_add(q, c, &d);
+		if (d.flags & VRING_DESC_F_INDIRECT) {
+			err = in_indirect ? VIRTQ_INDIRECT_TABLE : virtq_table_open(q, &t, &d);
+			if (unlikely(err != VIRTQ_OK))
+				return err;
+			in_indirect = true;
+			seen = 0;
+			d = desc_of(virtq_table_read(q, &t, 0));
+			if (unlikely(d.flags & VRING_DESC_F_INDIRECT))
+				return VIRTQ_INDIRECT_TABLE;
+		}
+		err = virtq_chain_add(q, c, &window, &d);
 		if (unlikely(err != VIRTQ_OK) || !(d.flags & VRING_DESC_F_NEXT))
 			return err;
-		if (unlikely(d.link >= t->n))
+		if (unlikely(d.link >= t.n))
 			return VIRTQ_NEXT_RANGE;
-		d = desc_of(virtq_table_read(q, t, d.link));
+		c->n_descs += !in_indirect;
+		d = desc_of(virtq_table_read(q, &t, d.link));
 	}
 	return VIRTQ_CHAIN_LOOP;
-}
-
-static __attribute__((noinline)) int walk_ring(
-	struct virtq *q, struct virtq_chain *c, struct virtq_desc first)
-{
-	const struct virtq_table ring = {.whole = ring_words(q), .n = q->size};
-
-	c->n_descs = 0;
-	return walk(q, c, &ring, first, false);
 }
 
 /* The chain that begins at this head. 1, -EPROTO or -ENOSPC. */
 static inline int take_chain(struct virtq *q, struct virtq_chain *c, uint16_t head)
 {
+	struct gmem_window window;
 	struct virtq_desc d;
 	int err;
 
@@ -144,10 +134,11 @@ static inline int take_chain(struct virtq *q, struct virtq_chain *c, uint16_t he
 	virtq_chain_reset(c);
 	c->n_descs = 1;
 	d = desc_of(virtq_words_read(&ring_words(q)[head]));
+	window = gmem_window(q->hint);
 	if (likely(!(d.flags & (VRING_DESC_F_NEXT | VRING_DESC_F_INDIRECT))))
-		err = virtq_chain_add(q, c, &d);
+		err = virtq_chain_add(q, c, &window, &d);
 	else
-		err = walk_ring(q, c, d);
+		err = walk(q, c, d);
 	if (unlikely(err == -ENOSPC))
 		return -ENOSPC;
 	if (unlikely(err != VIRTQ_OK))

@@ -34,6 +34,7 @@ struct cost_case {
 	struct packet_shape shape; /* TCP, what is left to do with it */
 	uint32_t n_macs;           /* addresses behind each guest, in turn; 0: 1 */
 	bool chain;                /* the header has a descriptor of its own */
+	bool indirect;             /* both are in a table */
 	uint32_t buffer_len;       /* of a receive buffer; 0: holds a frame as it was sent */
 	uint32_t buffers;          /* that a guest fills for each frame it sends; 0: 1 */
 	uint32_t n_guests;         /* 0: 2. More: everybody sends to all */
@@ -49,6 +50,11 @@ static const struct cost_case cases[] = {
 	{.name = "split-60-addresses", .len = 60, .n_macs = 256},
 	{.name = "split-60-chains", .len = 60, .chain = true},
 	{.name = "packed-60-chains", .features = FEATURE(VIRTIO_F_RING_PACKED), .len = 60, .chain = true},
+	{.name = "split-60-indirect", .len = 60, .indirect = true},
+	{.name = "packed-60-indirect",
+		.features = FEATURE(VIRTIO_F_RING_PACKED),
+		.len = 60,
+		.indirect = true},
 	{.name = "split-60-xconnect", .len = 60, .wire = true},
 	{.name = "split-60-lossless", .len = 60, .lossless = true},
 	{.name = "packed-60-lossless",
@@ -180,8 +186,8 @@ static void send_burst(const struct cost_case *c, uint32_t from)
 	const struct packet *p = &frames[from];
 	struct guest_layout layout = guest_layout_one(g->hdr_len + p->len);
 
-	if (c->chain)
-		layout = (struct guest_layout){.n = 2, .lens = {g->hdr_len, p->len}};
+	if (c->chain || c->indirect)
+		layout = (struct guest_layout){.n = 2, .lens = {g->hdr_len, p->len}, .indirect = c->indirect};
 	for (uint32_t i = 0; i < BURST; i++) {
 		address_frame(c, from);
 		assert_true(guest_send(g, &p->hdr, p->bytes, p->len, &layout));
