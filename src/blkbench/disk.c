@@ -63,7 +63,8 @@ static uint64_t wanted_features(const struct blkbench_plan *p)
 
 	/* what they stand for is looked at, or does no harm */
 	f |= BIT(BLK_F_SIZE_MAX) | BIT(BLK_F_SEG_MAX) | BIT(BLK_F_RO) | BIT(BLK_F_BLK_SIZE) |
-	     BIT(BLK_F_FLUSH) | BIT(BLK_F_TOPOLOGY) | BIT(BLK_F_CONFIG_WCE) | BIT(BLK_F_MQ);
+	     BIT(BLK_F_TOPOLOGY) | BIT(BLK_F_CONFIG_WCE) | BIT(BLK_F_MQ);
+	f |= p->no_flush ? 0 : BIT(BLK_F_FLUSH);
 	f |= p->no_event_idx ? 0 : BIT(VIRTIO_RING_F_EVENT_IDX);
 	return f;
 }

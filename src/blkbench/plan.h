@@ -39,7 +39,8 @@ struct blkbench_plan {
 	/* how requests travel */
 	uint32_t segments; /* pieces of a block */
 	bool packed, indirect, no_event_idx;
-	bool sleep; /* until called, instead of looking again and again */
+	bool no_flush; /* do not know of it: each write has to be durable when it is answered */
+	bool sleep;    /* until called, instead of looking again and again */
 
 	/* how long */
 	double warm_up_s, seconds;

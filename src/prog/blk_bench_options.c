@@ -181,6 +181,12 @@ static int set_no_event_idx(void *target, const char *text, char wanted[OPTION_W
 	return 0;
 }
 
+static int set_no_flush(void *target, const char *text, char wanted[OPTION_WANTED_LEN])
+{
+	plan_of(target)->no_flush = true;
+	return 0;
+}
+
 static int set_segments(void *target, const char *text, char wanted[OPTION_WANTED_LEN])
 {
 	return set_u32(&plan_of(target)->segments, text, 1, BLKBENCH_SEGMENTS_MAX, wanted);
@@ -261,6 +267,7 @@ static const struct option_row rows[] = {
 	{"packed", 0, NULL, "packed rings", set_packed},
 	{"indirect", 0, NULL, "indirect tables", set_indirect},
 	{"no-event-idx", 0, NULL, "do not negotiate EVENT_IDX", set_no_event_idx},
+	{"no-flush", 0, NULL, "do not negotiate FLUSH", set_no_flush},
 	{"segments", 0, "N", "pieces of a block in memory (default 1)", set_segments},
 	{"poll", 0, NULL, "look again and again for what is done (default)", set_poll},
 	{"sleep", 0, NULL, "sleep until the back-end calls", set_sleep},

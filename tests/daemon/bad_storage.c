@@ -2,6 +2,7 @@
 /*
  * bad_storage - preloaded into a program, it makes part of every file bad: transfers that touch bytes from BAD_FROM on,
  * up to BAD_TO, fail with BAD_ERRNO, or with BAD_MS take so many milliseconds and then work. BAD_SYNC: so does each sync.
+ * BAD_DURABLE: so does, instead of these transfers, each write that is to be on the disk when it ends.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -59,6 +60,14 @@ static long long bytes_of(long call, const long *a)
 	return all;
 }
 
+static bool is_meant(long call, const long *a)
+{
+	if (number("BAD_DURABLE"))
+		return call == SYS_pwritev2 && ((int)a[5] & RWF_DSYNC);
+	return (call == SYS_pread64 || call == SYS_pwrite64 || call == SYS_preadv2 || call == SYS_pwritev2) &&
+	       touches(a[3], bytes_of(call, a));
+}
+
 /* Transfers come this way, with the position as the fourth argument, and flags as the sixth where there are any. */
 long syscall(long call, ...)
 {
@@ -70,8 +79,7 @@ long syscall(long call, ...)
 	for (int i = 0; i < 6; i++)
 		a[i] = va_arg(args, long);
 	va_end(args);
-	if ((call == SYS_pread64 || call == SYS_pwrite64 || call == SYS_preadv2 || call == SYS_pwritev2) &&
-		touches(a[3], bytes_of(call, a))) {
+	if (is_meant(call, a)) {
 		if (call == SYS_preadv2 && ((int)a[5] & RWF_NOWAIT)) {
 			errno = EAGAIN;
 			return -1;
