@@ -36,7 +36,7 @@ static void drop_what_says_nothing(const struct config_rule *rule, json_t *rest)
 	json_object_foreach_safe(rest, next, name, value)
 	{
 		bool is_value = rule->value && strcmp(name, rule->value) == 0;
-		bool is_ignored = rule->ignore && strcmp(name, rule->ignore) == 0;
+		bool is_ignored = rule->ignore && config_word_is_in(rule->ignore, name);
 		bool is_del = rule->del && strcmp(name, rule->del) == 0;
 
 		if (json_is_null(value) || is_ignored || is_del || (json_is_false(value) && !is_value))
@@ -154,6 +154,7 @@ static void place_set(json_t *tree, const struct config_place *place, json_t *va
 /* --- what names a thing that is gone, or is called otherwise now --- */
 
 struct renaming {
+	const struct config_rules *rules;
 	json_t *copy; /* of the tree, to be changed while the tree is looked at */
 	const struct config_place *from;
 	const char *to; /* NULL: it is gone */
@@ -205,6 +206,16 @@ static void rename_in_list(
 		place_clear(r->copy, place);
 }
 
+static void place_end(const struct config_rules *rules, json_t *tree, const struct config_place *place);
+
+static void thing_end(struct renaming *r, const struct config_place *place)
+{
+	struct config_place thing = *place;
+
+	thing.n = 2;
+	place_end(r->rules, r->copy, &thing);
+}
+
 static void rename_at(
 	void *arg, const struct config_rule *rule, const struct config_place *place, json_t *value)
 {
@@ -214,6 +225,8 @@ static void rename_at(
 		rename_in_list(rule, place, r);
 	else if (!names_it(rule, value, r))
 		return;
+	else if (!r->to && rule->kind == CONFIG_MAKE) /* it was made of what is gone, and goes with it */
+		thing_end(r, place);
 	else if (!r->to)
 		place_clear(r->copy, place);
 	else if (json_is_object(value))
@@ -225,7 +238,7 @@ static void rename_at(
 static void rename_all(
 	const struct config_rules *rules, json_t *tree, const struct config_place *from, const char *to)
 {
-	struct renaming r = {.copy = json_deep_copy(tree), .from = from, .to = to};
+	struct renaming r = {.rules = rules, .copy = json_deep_copy(tree), .from = from, .to = to};
 
 	for (const struct config_rule *rule = rules->rules; rule->method; rule++)
 		if (rule->names && !rule->implied && strcmp(rule->names_in, from->steps[0]) == 0)

@@ -43,7 +43,7 @@ struct config_rule {
 	enum config_kind kind;
 	const char *place;
 	const char *value;    /* the argument that may stand alone */
-	const char *ignore;   /* an argument that says nothing */
+	const char *ignore;   /* arguments that say nothing */
 	const char *on, *off; /* SET: the words for true and false; without any it is true */
 	const char *initial;  /* SET: JSON of what is so from the beginning; not kept in the tree */
 	const char *presumed; /* SET: JSON of what a file means that does not say; NULL: `initial` */

@@ -37,7 +37,7 @@ static void detach(struct iface *iface)
 	ip_iface_clear(l3->ip, iface);
 }
 
-static bool wants_ra(const struct iface *iface)
+bool own_ra_default(const struct iface *iface)
 {
 	return strcmp(iface->kind ? iface->kind : "", "loopback") == 0;
 }
@@ -60,7 +60,7 @@ static struct ip_iface *attach(struct ip *ip, struct iface *iface, struct ip_tab
 		.table = table,
 		.state = state,
 		.mac = mac_load(iface->mac),
-		.ra = wants_ra(iface),
+		.ra = own_ra_default(iface),
 		.connected = connected};
 	l3->link_local.ip6 = true;
 	nd_link_local(l3->link_local.bytes, iface->mac);

@@ -133,11 +133,23 @@ static int change(struct ctl_call *call, enum own_setting setting, bool on)
 
 static int run_proxy_arp(struct ctl_call *call)
 {
+	struct iface *iface = named_iface(call);
+
+	if (!iface)
+		return -1;
+	if (ctl_has(call, "disable") && !iface->l3)
+		return 0; /* it does not */
 	return change(call, OWN_PROXY_ARP, !ctl_has(call, "disable"));
 }
 
 static int run_nd(struct ctl_call *call)
 {
+	struct iface *iface = named_iface(call);
+
+	if (!iface)
+		return -1;
+	if (ctl_has(call, "default"))
+		return iface->l3 ? change(call, OWN_RA, own_ra_default(iface)) : 0;
 	return change(call, OWN_RA, ctl_has(call, "no"));
 }
 
@@ -319,9 +331,9 @@ static const struct ctl_command commands[] = {
 		NULL},
 	{"set interface proxy-arp <interface:interface> [enable|disable]",
 		"Answer ARP for what there is a route to elsewhere", run_proxy_arp, NULL},
-	{"ip6 nd <interface:interface> [no] ra-suppress",
-		"Send no router advertisements, or send them; loopback interfaces do unless told not to",
-		run_nd, NULL},
+	{"ip6 nd <interface:interface> [no|default] ra-suppress",
+		"Send no router advertisements, or send them; by default loopback interfaces do", run_nd,
+		NULL},
 	{"show interface addr [<interface:interface>]", "Interfaces and their addresses", ip_show_addr,
 		ip_print_addr},
 	{"ip route add <prefix:prefix> [table <table:u32>] [count <count:u32>] "

@@ -15,6 +15,9 @@ enum own_setting {
 /* 0, -EINVAL (no address) or -ENOMEM. */
 int own_set(struct iface *iface, enum own_setting setting, bool on);
 
+/* Whether an interface sends router advertisements when nobody has said anything. */
+bool own_ra_default(const struct iface *iface);
+
 /* A new address: gratuitous ARP, or duplicate address detection and an unsolicited advertisement. */
 void own_announce(struct ip *ip, const struct ip_iface *l3, const struct ip_addr *addr);
 /* Once a second: router advertisements that are due, conflicts that were seen. */

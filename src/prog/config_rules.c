@@ -22,6 +22,13 @@
 		.value = word, .off = "disable", .initial = "true"                                 \
 	}
 
+/* How long a session of address translation may be silent; a command may say several of these at once. */
+#define NAT44_TIMEOUT(timer, seconds, others)                                                       \
+	{                                                                                           \
+		.method = "set.nat44.timeout", .kind = CONFIG_SET, .place = "nat44/timeout-" timer, \
+		.value = timer, .only = timer, .ignore = others, .initial = seconds                 \
+	}
+
 static const struct config_rule rules[] = {
 	{.method = "create.bridge-domain",
 		.kind = CONFIG_MAKE,
@@ -79,6 +86,13 @@ static const struct config_rule rules[] = {
 		.del = "del",
 		.undo = "delete.vxlan.tunnel"},
 	PORT_END("delete.vxlan.tunnel", "interface"),
+	{.method = "create.sub-interfaces",
+		.kind = CONFIG_MAKE,
+		.place = "interfaces/=/sub-interface",
+		.names = "interface",
+		.names_in = "interfaces",
+		.undo = "delete.sub-interface"},
+	PORT_END("delete.sub-interface", "interface"),
 	{.method = "set.interface.name", .kind = CONFIG_RENAME, .place = IFACE, .value = "name"},
 
 	{.method = "set.interface.mtu",
@@ -107,6 +121,11 @@ static const struct config_rule rules[] = {
 		.names_in = "interfaces",
 		.undo = "set.interface.l3"},
 	{.method = "set.interface.l2.xconnect", .kind = CONFIG_CLEAR, .place = IFACE "/bridge"},
+	{.method = "set.interface.l2.tag-rewrite",
+		.kind = CONFIG_SET,
+		.place = IFACE "/tag-rewrite",
+		.del = "disable"},
+	{.method = "set.netem", .kind = CONFIG_SET, .place = IFACE "/netem", .del = "off"},
 	{.method = "set.interface.l3", .kind = CONFIG_CLEAR, .place = IFACE "/bridge"},
 	{.method = "set.interface.l3", .kind = CONFIG_CLEAR, .place = IFACE "/xconnect"},
 	{.method = "l2fib.add",
@@ -144,6 +163,11 @@ static const struct config_rule rules[] = {
 		.on = "enable",
 		.off = "disable",
 		.initial = "false"},
+	{.method = "ip6.nd",
+		.kind = CONFIG_SET,
+		.place = IFACE "/ra-suppress",
+		.off = "no",
+		.del = "default"},
 	{.method = "set.ip.neighbor",
 		.kind = CONFIG_ADD,
 		.place = "neighbors",
@@ -173,6 +197,10 @@ static const struct config_rule rules[] = {
 		.names = "in out",
 		.names_in = "interfaces",
 		.del = "del"},
+	NAT44_TIMEOUT("icmp", "60", "udp tcp-transitory tcp-established"),
+	NAT44_TIMEOUT("udp", "300", "icmp tcp-transitory tcp-established"),
+	NAT44_TIMEOUT("tcp-transitory", "240", "icmp udp tcp-established"),
+	NAT44_TIMEOUT("tcp-established", "7440", "icmp udp tcp-transitory"),
 	{.method = "dns.server",
 		.kind = CONFIG_SET,
 		.place = IFACE "/dns-server",

@@ -2,8 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """A configuration file: at the start, applied, refused, confirmed or not, read again, and kept by a successor."""
 
+import re
 import signal
 import time
+from pathlib import Path
 
 from daemon import Daemon, main
 from traffic import PATIENCE, Traffic
@@ -138,6 +140,79 @@ def a_gateway_is_said_in_a_file_too():
         assert names(d) == {} and d.ask("show", "nat44", "addresses") == []
 
 
+ALL_ELSE = """
+interfaces:
+  vm1: {vhost-user: {socket: @/a.sock, server: true}, xconnect: {to: vm2, lossless: true}, netem: {delay: 1000, loss: "0.5"}}
+  vm2: {vhost-user: {socket: @/b.sock, server: true}}
+  trunk: {vhost-user: {socket: @/c.sock, server: true}}
+  office: {sub-interface: {interface: trunk, sub-id: 100, exact-match: true}, address: [10.1.0.1/24, "fd01::1/64"],
+    ra-suppress: false}
+  lab: {sub-interface: {interface: trunk, sub-id: 7, dot1q: 200}, tag-rewrite: {pop: 1}, bridge: 1}
+  loop0: {loopback: {}, bridge: {bd-id: 1, bvi: true}, address: ["fd02::1/64"], ra-suppress: true}
+nat44:
+  timeout-udp: 30
+  timeout-tcp-established: 600
+"""
+
+
+def everything_else_is_said_in_a_file_too():
+    with Daemon() as d:
+        path = write(d, ALL_ELSE)
+        changes(d, "apply", path)
+        assert changes(d, "diff", path) == []
+        assert d.ask("show", "netem")[0]["delay"] == 1000
+        timeouts = d.ask("show", "nat44", "timeouts")
+        assert (timeouts["udp"], timeouts["tcp-established"], timeouts["icmp"]) == (30, 600, 60), timeouts
+        tells = {i["interface"]: i.get("router-advertisements") for i in d.ask("show", "interface", "addr")}
+        assert tells["office"] and not tells["loop0"], tells
+        rewritten = {i["interface"]: i["tag_rewrite"]["pop"] for i in d.ask("show", "sub-interfaces")}
+        assert rewritten == {"office": 0, "lab": 1}, rewritten
+        d.run("set", "nat44", "timeout", "icmp", "10", "udp", "300")
+        assert sorted(changes(d, "diff", path)) == ["+ nat44 timeout-udp", "- nat44 timeout-icmp"]
+        path = write(d, ALL_ELSE.replace(", ra-suppress: true", "").replace(
+            'netem: {delay: 1000, loss: "0.5"}', "mtu: 1500").replace(", tag-rewrite: {pop: 1}", ""))
+        assert sorted(changes(d, "apply", path)) == [
+            "+ interfaces vm1 mtu", "+ nat44 timeout-udp", "- interfaces lab tag-rewrite", "- interfaces loop0 ra-suppress",
+            "- interfaces vm1 netem", "- nat44 timeout-icmp"]
+        tells = {i["interface"]: i.get("router-advertisements") for i in d.ask("show", "interface", "addr")}
+        assert tells["loop0"] and d.ask("show", "netem") == [], tells
+        # a parent that goes takes its sub-interfaces along, with all that was said about them
+        assert d.run("delete", "vhost-user", "trunk")[0] == 0
+        assert set(d.ask("config", "show")["interfaces"]) == {"vm1", "vm2", "loop0"}
+        changes(d, "apply", path)
+        assert changes(d, "diff", path) == [] and names(d)["office"] == "up"
+        write(d, "{}")
+        changes(d, "apply", path)
+        assert names(d) == {} and d.ask("config", "show") == {}
+
+
+# What no file has to say, and why.
+RUNS_AND_ENDS = "does something once, and leaves nothing"
+FORGETS = "forgets what was counted or learned"
+ASKS = "asks"
+LOOKS_ON = "looks on for a while: no configuration, and it ends with the program"
+NO_CONFIGURATION = {
+    "help": ASKS, "print": ASKS, "why": ASKS, "statistics": ASKS, "ping": ASKS, "show": ASKS,
+    "exec": "the commands of the file are noted one by one",
+    "config": "it is the configuration", "handover": RUNS_AND_ENDS,
+    "clear": FORGETS, "l2fib.flush-mac": FORGETS,
+    "pcap.trace": LOOKS_ON, "trace": LOOKS_ON,
+}
+
+
+def each_command_that_changes_something_can_be_said_in_a_file():
+    rules = (Path(__file__).resolve().parents[2] / "src/prog/config_rules.c").read_text()
+    known = set(re.findall(r'(?:\.method = |PORT\(|PORT_END\(|SWITCH\(|\.undo = |, )"([a-z0-9_.-]+)"', rules))
+    known |= {f"set.bridge-domain.{word}" for word in known}
+    with Daemon() as d:
+        methods = {row["method"] for row in d.ask("show", "commands")}
+    excused = {m for m in methods for prefix in NO_CONFIGURATION if m == prefix or m.startswith(prefix + ".")}
+    assert not methods - known - excused, (
+        "these have no rule in config_rules.c, and no reason here why not", sorted(methods - known - excused))
+    both = excused & known - {"clear.l2fib"}
+    assert not both, ("these have a rule, and need no excuse", sorted(both))
+
+
 def a_mistake_changes_nothing_and_says_where_and_what():
     with Daemon() as d:
         path = write(d, NET)
@@ -218,6 +293,8 @@ if __name__ == "__main__":
         a_file_becomes_true_and_can_be_written_back,
         a_router_is_configured_and_changed_in_part,
         a_gateway_is_said_in_a_file_too,
+    everything_else_is_said_in_a_file_too,
+    each_command_that_changes_something_can_be_said_in_a_file,
         a_mistake_changes_nothing_and_says_where_and_what,
         guests_that_stay_lose_no_packet_while_the_rest_changes,
         without_a_word_of_confirmation_it_goes_back,
