@@ -106,7 +106,7 @@ static const struct {
 	[DROP_TX_TOO_LONG] = {"tx-too-long", "frame larger than the peer's receive buffers"},
 	[DROP_TX_REFUSED] = {"tx-refused", "the kernel does not take such a frame"},
 	[DROP_TX_OFFLOAD] = {"tx-offload", "malformed headers: checksum or segmentation impossible"},
-	[DROP_TX_WAITED] = {"tx-waited", "no loss: a lossless wire began to wait for the peer"},
+	[DROP_TX_WAITED] = {"tx-waited", "no loss: a lossless wire or a stream began to wait for the peer"},
 };
 
 const char *stage_name(enum stage stage)

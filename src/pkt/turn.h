@@ -19,6 +19,7 @@
 #define GINNEL_PKT_TURN_H
 
 #include "pkt/iface.h"
+#include "pkt/keep.h"
 #include "pkt/pkt.h"
 #include "pkt/watch.h"
 
@@ -51,7 +52,9 @@ struct turn {
 	uint32_t n_out;           /* interfaces with something in their lane */
 	uint32_t n_sent;          /* packets handed to ports, a flooded one as often as it was */
 	struct turn_watch *watch; /* NULL: nobody looks on */
-	bool hold; /* the buffers that are taken stay unreturned: they may be given back (worker/wire.c) */
+	struct turn_keep *
+		keep; /* packets that can be brought again; NULL: none, they are dropped for want of buffers */
+	bool hold;    /* the buffers that are taken stay unreturned: they may be given back (worker/wire.c) */
 	void *held_from; /* hold: the ring they belong to, of the port that received */
 	bool again;      /* a packet was pushed to a stage that lies behind */
 	uint8_t n_walks; /* that are over */
@@ -75,6 +78,8 @@ static inline uint32_t vec_run(const struct vec *vec, uint32_t at)
 		end++;
 	return end - at;
 }
+
+static_assert(TURN_KEEP_MAX == TURN_PKTS, "each packet can be marked");
 
 /* A stage: pushes each packet of vec on. The caller empties vec afterwards. subject is the room's own state. */
 typedef void stage_fn(void *subject, struct turn *turn, const struct vec *vec);
@@ -151,6 +156,10 @@ static inline void turn_drop_n(struct turn *turn, struct pkt *const *pkts, uint3
 static inline void turn_tx_drop(
 	struct turn *turn, struct iface *iface, struct pkt *const *pkts, uint32_t n, enum drop reason)
 {
+	if (unlikely(turn->keep != NULL) && reason == DROP_TX_NO_BUFFER) {
+		turn_tx_no_room(turn, iface, pkts, n);
+		return;
+	}
 	iface_count(&turn_lane(turn, iface)->counters.drops[reason], n);
 	if (unlikely(turn->watch != NULL))
 		turn->watch->ops->tx_drop(turn->watch, iface, pkts, n, reason);
@@ -263,6 +272,7 @@ static inline void turn_begin(struct turn *turn, uint64_t now_ns)
 	turn->n_out = 0;
 	turn->n_sent = 0;
 	turn->watch = NULL;
+	turn->keep = NULL;
 	turn->hold = false;
 	turn->again = false;
 	turn->n_walks = 0;

@@ -16,8 +16,15 @@ static void eth_burst(struct turn *turn, const struct iface *rx, struct pkt *con
 
 	for (uint32_t i = 0; i < n; i++)
 		bytes += pkt_len(pkts[i]);
-	iface_count(&c->rx_packets, n);
-	iface_count(&c->rx_bytes, bytes);
+	if (unlikely(turn->keep != NULL)) {
+		uint64_t bytes_before;
+
+		iface_count(&c->rx_packets, n - turn_came_before(turn, pkts, n, &bytes_before));
+		iface_count(&c->rx_bytes, bytes - bytes_before);
+	} else {
+		iface_count(&c->rx_packets, n);
+		iface_count(&c->rx_bytes, bytes);
+	}
 	if (unlikely(rcu_load(rx->vlan) != NULL))
 		next = STAGE_VLAN_INPUT;
 	if (likely(next != STAGE_DROP))

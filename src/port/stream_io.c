@@ -9,7 +9,9 @@
 #include "wire/ethernet.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/socket.h>
+#include <sys/timerfd.h>
 
 /* Control hears of it through the socket. */
 static void end_conn(struct stream_conn *conn, enum stream_end why)
@@ -89,6 +91,7 @@ static bool take_frame(struct stream_conn *conn, struct turn *turn, struct iface
 	}
 	if (!frame_is_there(conn))
 		return false;
+	conn->taken[conn->n_taken++] = (struct stream_frame){conn->start + STREAM_LEN_LEN, len};
 	push_frame(turn, iface, conn->buffer + conn->start + STREAM_LEN_LEN, len);
 	conn->start += STREAM_LEN_LEN + len;
 	return true;
@@ -103,6 +106,79 @@ static uint32_t take_frames(struct stream_conn *conn, struct turn *turn, struct 
 	return taken;
 }
 
+/* --- frames that wait for somebody's buffers --- */
+
+/* What the turn says about the packets from `from` on, of which n_again have been here before, is for us. */
+static void keep_begin(struct stream_conn *conn, struct turn *turn, uint32_t from, uint32_t n_again)
+{
+	struct turn_keep *k = &conn->keep;
+
+	k->from = &turn->pkts[from];
+	k->n = turn->n_pkts - from;
+	k->n_again = n_again;
+	k->n_no_room = 0;
+	if (turn->now_ns >= conn->never_ns)
+		k->never = NULL;
+	memset(k->no_room, 0, k->n);
+	k->next = turn->keep;
+	turn->keep = k;
+}
+
+/* Whoever has taken nothing for so long is not waited for: this time what is for it is dropped by name. */
+static void lose_patience(struct stream_conn *conn)
+{
+	if (conn->now_ns - conn->progress_ns < STREAM_PATIENCE_NS)
+		return;
+	conn->keep.never = conn->keep.who;
+	conn->never_ns = conn->now_ns + STREAM_NEVER_NS;
+}
+
+/* Nothing else is read meanwhile. */
+static uint32_t take_waiting(struct stream_conn *conn, struct turn *turn, struct iface *iface, uint32_t max)
+{
+	uint32_t n = min_u32(max, conn->n_waiting), from = turn->n_pkts, i;
+
+	if (turn->now_ns - conn->now_ns < STREAM_RETRY_NS)
+		return 0;
+	conn->now_ns = turn->now_ns;
+	lose_patience(conn);
+	for (i = 0; i < n && turn_room(turn) > 0; i++) {
+		conn->taken[conn->n_taken++] = conn->waiting[i];
+		push_frame(turn, iface, conn->buffer + conn->waiting[i].at, conn->waiting[i].len);
+	}
+	keep_begin(conn, turn, from, i);
+	return i;
+}
+
+/* Of what was taken, that for which there was no room; then what was not even tried. */
+static void keep_end(struct stream_conn *conn)
+{
+	uint32_t n = 0, again = conn->keep.n_again;
+
+	for (uint32_t i = 0; i < conn->n_taken; i++)
+		if (conn->keep.no_room[i])
+			conn->taken[n++] = conn->taken[i];
+	if (n < conn->n_taken || conn->n_waiting == 0)
+		conn->progress_ns = conn->now_ns;
+	if (again < conn->n_waiting)
+		memcpy(conn->taken + n, conn->waiting + again,
+			(conn->n_waiting - again) * sizeof(conn->taken[0]));
+	n += conn->n_waiting - again;
+	memcpy(conn->waiting, conn->taken, n * sizeof(conn->taken[0]));
+	conn->n_waiting = n;
+	conn->n_taken = 0;
+}
+
+static uint32_t take_new(struct stream_conn *conn, struct turn *turn, struct iface *iface, uint32_t max)
+{
+	uint32_t from = turn->n_pkts, taken = take_frames(conn, turn, iface, max);
+
+	conn->now_ns = turn->now_ns;
+	if (taken > 0)
+		keep_begin(conn, turn, from, 0);
+	return taken;
+}
+
 uint32_t stream_rx(struct port *port, uint32_t queue, struct turn *turn, uint32_t max)
 {
 	struct stream_port *sp = CONTAINER_OF(port, struct stream_port, port);
@@ -111,26 +187,44 @@ uint32_t stream_rx(struct port *port, uint32_t queue, struct turn *turn, uint32_
 
 	if (!conn || stream_ended(conn) != STREAM_GOES_ON)
 		return 0;
-	taken = take_frames(conn, turn, &port->iface, max);
+	if (conn->n_waiting > 0)
+		return take_waiting(conn, turn, &port->iface, max);
+	taken = take_new(conn, turn, &port->iface, max);
 	if (taken > 0 || stream_ended(conn) != STREAM_GOES_ON)
 		return taken;
 	if (conn->drained && turn->now_ns - conn->looked_ns < SOCKET_IO_PAUSE_NS)
 		return 0;
 	conn->drained = false;
 	fill(conn, turn->now_ns);
-	return take_frames(conn, turn, &port->iface, max);
+	return take_new(conn, turn, &port->iface, max);
 }
 
 /* The bytes stay where they are until the next read. */
 void stream_rx_done(struct port *port, uint32_t queue)
 {
+	struct stream_conn *conn = rcu_load(CONTAINER_OF(port, struct stream_port, port)->conn);
+
+	if (conn && conn->n_taken > 0)
+		keep_end(conn);
+}
+
+/* It wakes the worker when it is time to look again. True: it would not. */
+static bool timer_fails(int timer, uint64_t at_ns)
+{
+	const struct itimerspec when = {
+		.it_value = {.tv_sec = (time_t)(at_ns / NS_PER_S), .tv_nsec = (long)(at_ns % NS_PER_S)}};
+
+	return timerfd_settime(timer, TFD_TIMER_ABSTIME, &when, NULL) != 0;
 }
 
 /* The socket is watched edge-triggered: it tells of what comes after the last look only. */
 bool stream_rx_arm(struct port *port, uint32_t queue)
 {
-	const struct stream_conn *conn = rcu_load(CONTAINER_OF(port, struct stream_port, port)->conn);
+	const struct stream_port *sp = CONTAINER_OF(port, struct stream_port, port);
+	const struct stream_conn *conn = rcu_load(sp->conn);
 
+	if (conn && conn->n_waiting > 0)
+		return timer_fails(sp->timer, conn->now_ns + STREAM_RETRY_NS);
 	return conn && stream_ended(conn) == STREAM_GOES_ON && (!conn->drained || frame_is_there(conn));
 }
 

@@ -9,7 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/timerfd.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 /* Who breaks the rules is not listened to for a while. */
 #define PAUSE_NS NS_PER_S
@@ -42,8 +44,10 @@ static void stream_rx_watch(struct port *port, uint32_t queue, bool on)
 {
 	const struct stream_port *sp = CONTAINER_OF(port, struct stream_port, port);
 
-	if (sp->conn)
-		port_watch_fd(port, queue, sp->conn->fd, on);
+	if (!sp->conn)
+		return;
+	port_watch_fd(port, queue, sp->conn->fd, on);
+	port_watch_fd(port, queue, sp->timer, on);
 }
 
 static void conn_close(struct stream_port *sp)
@@ -103,6 +107,9 @@ int stream_port_connected(struct stream_port *sp, int fd, const void *bytes, uin
 	conn->drained = false;
 	conn->looked_ns = 0;
 	conn->start = 0;
+	conn->n_waiting = conn->n_taken = 0;
+	conn->now_ns = conn->progress_ns = conn->never_ns = 0;
+	conn->keep.never = NULL;
 	conn->end = min_u32(len, STREAM_BUFFER);
 	if (conn->end > 0)
 		memcpy(conn->buffer, bytes, conn->end);
@@ -218,6 +225,8 @@ static void stream_destroy(struct port *port)
 
 	if (sp->pid > 0)
 		child_reap(sp->pid);
+	if (sp->timer >= 0)
+		close(sp->timer);
 	free(sp->scratch);
 	free(sp->path);
 	free(sp);
@@ -257,9 +266,10 @@ struct stream_port *stream_port_alloc(const struct ports *ports, const struct st
 	sp->user_net = config->user_net;
 	loop_watch_init(&sp->watch, on_end, sp);
 	sp->link = (struct link){.loop = ports->config.loop, .events = &events, .arg = sp};
+	sp->timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
 	sp->scratch = calloc(ports->config.n_workers, SOCKET_IO_SCRATCH);
 	sp->path = config->path ? strdup(config->path) : NULL;
-	if (sp->scratch && (sp->path || !config->path))
+	if (sp->timer >= 0 && sp->scratch && (sp->path || !config->path))
 		return sp;
 	stream_destroy(&sp->port);
 	return NULL;

@@ -12,12 +12,18 @@
  * Always true of a connection: workers see it as a whole or not at all; it is published when it is there, taken away before
  * it ends, and never used again. A frame goes into the socket with one call, as a whole or not at all, so no worker waits,
  * none keeps a rest for later, and several may send. A length that no frame has ends the connection.
+ *
+ * The peer is held up: a frame for which its receiver has no buffers stays where it is in the connection's buffer and is
+ * brought again a little later (pkt/keep.h), and until all have gone nothing is read from the socket. passt, for one, would
+ * send the same again and again otherwise. A receiver that takes nothing for STREAM_PATIENCE_NS is not waited for in the
+ * next second, so that it holds up others a tenth of the time at most.
  */
 #ifndef GINNEL_PORT_STREAM_PORT_H
 #define GINNEL_PORT_STREAM_PORT_H
 
 #include "base/log.h"
 #include "os/rcu.h"
+#include "base/units.h"
 #include "port/socket_io.h"
 #include "vhost/link.h"
 
@@ -29,6 +35,16 @@
 
 /* A unix socket takes some 40 KiB at once as one piece, or nothing. */
 #define STREAM_MTU_MAX (32u * 1024)
+
+/* How often it is looked whether there is room by now, how long for the same place, and not again for how long. */
+#define STREAM_RETRY_NS    (100 * NS_PER_US)
+#define STREAM_PATIENCE_NS (100 * NS_PER_MS)
+#define STREAM_NEVER_NS    NS_PER_S
+
+/* A frame in the buffer. */
+struct stream_frame {
+	uint32_t at, len;
+};
 
 enum stream_end {
 	STREAM_GOES_ON,
@@ -45,6 +61,11 @@ struct stream_conn {
 	bool drained;
 	uint64_t looked_ns;
 	uint32_t start, end; /* bytes of the buffer that are there and no frame yet */
+	/* Frames before these of which somebody's buffers are waited for; in this turn, that were taken. */
+	uint32_t n_waiting, n_taken;
+	uint64_t now_ns, progress_ns, never_ns;
+	struct turn_keep keep;
+	struct stream_frame waiting[TURN_PKTS], taken[TURN_PKTS];
 	uint8_t buffer[STREAM_BUFFER];
 };
 
@@ -65,6 +86,7 @@ struct stream_port {
 	pid_t pid; /* of passt, to be reaped; 0: none */
 	struct link link;
 	bool linked;
+	int timer;                /* wakes the worker to look again whether there is room */
 	struct loop_watch watch;  /* of the connection: only its end is looked for */
 	struct stream_conn *conn; /* NULL: none; rcu_publish() */
 	enum stream_end why;      /* of the last end */

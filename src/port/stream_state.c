@@ -18,6 +18,27 @@ static json_t *link_save(const struct link *l, struct parcel *parcel)
 		"given", (int)l->given, "once", (int)l->once);
 }
 
+/* Frames that wait come first, as they came. */
+static json_t *bytes_save(const struct stream_conn *conn)
+{
+	uint8_t *bytes = malloc(STREAM_BUFFER);
+	uint32_t len = 0;
+	json_t *hex;
+
+	if (!bytes)
+		return NULL;
+	for (uint32_t i = 0; i < conn->n_waiting; i++) {
+		const struct stream_frame *f = &conn->waiting[i];
+
+		memcpy(bytes + len, conn->buffer + f->at - STREAM_LEN_LEN, STREAM_LEN_LEN + f->len);
+		len += STREAM_LEN_LEN + f->len;
+	}
+	memcpy(bytes + len, conn->buffer + conn->start, conn->end - conn->start);
+	hex = parcel_hex(bytes, len + conn->end - conn->start);
+	free(bytes);
+	return hex;
+}
+
 json_t *stream_port_save(struct port *port, struct parcel *parcel)
 {
 	const struct stream_port *sp = CONTAINER_OF(port, struct stream_port, port);
@@ -29,8 +50,7 @@ json_t *stream_port_save(struct port *port, struct parcel *parcel)
 		json_object_set_new(o, "link", link_save(&sp->link, parcel));
 	if (sp->conn) {
 		json_object_set_new(o, "connection", parcel_put(parcel, sp->conn->fd));
-		json_object_set_new(o, "bytes",
-			parcel_hex(sp->conn->buffer + sp->conn->start, sp->conn->end - sp->conn->start));
+		json_object_set_new(o, "bytes", bytes_save(sp->conn));
 	}
 	return o;
 }
