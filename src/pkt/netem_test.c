@@ -228,10 +228,52 @@ TEST(the_same_seed_is_the_same_fate)
 	assert_memory_equal(numbers[0], numbers[1], left[0] * sizeof(numbers[0][0]));
 }
 
+/* What became of 500 frames, and when, as one number. */
+static uint64_t fate(const struct netem_config *c)
+{
+	static uint32_t numbers[2048];
+	struct netem *n = netem_create(c);
+	uint64_t fate = 0;
+
+	for (uint32_t i = 0; i < 500; i++)
+		fate = fate * 31 + netem_take(n, frame(i, 60), i * 1000);
+	for (uint64_t now_ns = 0; netem_held(n) > 0; now_ns += 1000)
+		for (uint32_t left = leave(n, now_ns, numbers), i = 0; i < left; i++)
+			fate = fate * 31 + numbers[i] * 1000003 + now_ns;
+	netem_destroy(n);
+	return fate;
+}
+
+TEST(each_knob_alone_is_the_same_by_the_same_seed_and_another_by_another)
+{
+	static const struct netem_config knobs[] = {
+		{.loss = NETEM_ALL / 5, .frames = 1000},
+		{.duplicate = NETEM_ALL / 5, .frames = 1000},
+		{.delay_ns = MS, .reorder = NETEM_ALL / 5, .frames = 1000},
+		{.delay_ns = MS, .jitter_ns = MS / 2, .frames = 1000},
+		{.delay_ns = MS, .frames = 1000},
+		{.rate_bps = 100000000, .frames = 1000},
+	};
+	const size_t by_chance = 4;
+
+	for (size_t i = 0; i < ARRAY_LEN(knobs); i++) {
+		struct netem_config c = knobs[i], good = {.frames = 1000};
+		uint64_t first;
+
+		c.seed = 5;
+		first = fate(&c);
+		assert_true(fate(&c) == first);
+		assert_true(fate(&good) != first); /* it does something */
+		c.seed = 6;
+		assert_true((fate(&c) != first) == (i < by_chance));
+	}
+}
+
 TESTS(cmocka_unit_test(frames_are_held_for_the_delay_and_leave_in_order),
 	cmocka_unit_test(what_leaves_is_what_came_in_whatever_its_size),
 	cmocka_unit_test(what_does_not_leave_stays_first), cmocka_unit_test(a_rate_spreads_frames_over_time),
 	cmocka_unit_test(shares_of_frames_are_lost_doubled_and_overtake),
 	cmocka_unit_test(jitter_stays_within_its_bounds),
 	cmocka_unit_test(what_finds_no_room_is_dropped_and_room_comes_back),
-	cmocka_unit_test(the_same_seed_is_the_same_fate))
+	cmocka_unit_test(the_same_seed_is_the_same_fate),
+	cmocka_unit_test(each_knob_alone_is_the_same_by_the_same_seed_and_another_by_another))

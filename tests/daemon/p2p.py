@@ -13,8 +13,8 @@ import time
 from pathlib import Path
 
 from daemon import main
-from front_end import (GET_FEATURES, RECEIVE, SEND, SET_FEATURES, SET_MEM_TABLE, SET_OWNER, SIZE, UADDR, VERSION_1,
-                       FrontEnd)
+from front_end import (GET_FEATURES, GET_VRING_BASE, RECEIVE, SEND, SET_FEATURES, SET_MEM_TABLE, SET_OWNER, SET_VRING_BASE,
+                       SET_VRING_KICK, SET_VRING_NUM, SIZE, UADDR, VERSION_1, FrontEnd)
 
 SET_PROTOCOL_FEATURES, SET_BACKEND_REQ_FD, GET_CONFIG = 16, 21, 24
 MAC, STATUS, PROTOCOL_FEATURES = 1 << 5, 1 << 16, 1 << 30
@@ -196,6 +196,95 @@ def a_port_can_be_answered_with_its_connection():
             wait_until(lambda: set(c.ports()) == {"net0"}, "the port ends with its connection")
 
 
+def queues_have_their_size():
+    for size in ("0", "3", "300", "65536", "-1", "x"):
+        done = subprocess.run([BIN / "ginnel-p2p", "--port=a", "--size", size], capture_output=True, text=True,
+                              timeout=PATIENCE)
+        assert done.returncode != 0 and "a power of two from 1 to 32768" in done.stderr, (size, done)
+    for options, most in (((), 256), (("--size=1024",), 1024), (("-s", "32768"), 32768), (("-s1",), 1)):
+        with Cable("--port=a", *options) as c:
+            end = FrontEnd(c.dir / "a.sock")
+            end.say(SET_VRING_NUM, struct.pack("<II", 0, most))
+            end.ask(GET_FEATURES)
+            end.say(SET_VRING_NUM, struct.pack("<II", 0, 2 * most))
+            wait_until(lambda: not end.is_connected(), "a larger queue is refused")
+
+
+def share(end, n):
+    """All of its memory, in n regions."""
+    size = end.mem_len // 4096 // n * 4096
+    regions = b"".join(struct.pack("<QQQQ", i * size, size, UADDR + i * size, i * size) for i in range(n))
+    end.say(SET_MEM_TABLE, struct.pack("<II", n, 0) + regions, [end.memfd] * n)
+
+
+def a_front_end_shares_as_many_objects_as_its_port_says():
+    with Cable("--port=net0", "--port=net1,ds-max=3,colour=red") as c:
+        assert "'colour=red' is not known" in c.log()
+        for name, most in (("net0", 2), ("net1", 3)):
+            end = FrontEnd(c.dir / f"{name}.sock")
+            share(end, most)
+            end.ask(GET_FEATURES)
+            share(end, most + 1)
+            wait_until(lambda: not end.is_connected(), "one more is refused")
+
+
+def stop_ring(end, ring):
+    return struct.unpack("<II", end.ask(GET_VRING_BASE, struct.pack("<II", ring.idx, 0)))[1]
+
+
+def go_on(end, ring, base):
+    end.say(SET_VRING_BASE, struct.pack("<II", ring.idx, base))
+    end.say(SET_VRING_KICK, struct.pack("<Q", ring.idx), [ring.kick])
+
+
+def come_again(end, path):
+    """A front-end that died: the next has its memory, and knows nothing of its rings."""
+    end.close()
+    end.socket = socket.socket(socket.AF_UNIX)
+    end.socket.connect(str(path))
+    end.negotiate()
+    for ring in end.rings:
+        end.start_ring(ring)
+    end.ask(GET_FEATURES)
+
+
+def what_is_consumed_is_delivered_however_often_rings_go_and_come():
+    with Cable("--port=net0", "--port=net1") as c:
+        a, b = two(c, "net0", "net1")
+        sent = consumed = delivered = 0
+
+        def receive(most):
+            nonlocal delivered
+            for frame in b.rings[RECEIVE].take():
+                assert frame == FRAME + delivered.to_bytes(4, "big"), (delivered, frame)
+                delivered += 1
+            for _ in range(most):
+                b.rings[RECEIVE].offer(b"", True)
+
+        for change in range(200):
+            while a.rings[SEND].offer(FRAME + sent.to_bytes(4, "big"), False):
+                sent += 1
+            receive(change * 7 % 40)
+            if change % 4 == 0:
+                base = stop_ring(a, a.rings[SEND])
+                consumed += len(a.rings[SEND].take())
+                receive(0)
+                assert base == a.rings[SEND].seen and consumed == delivered, (base, consumed, delivered)
+                go_on(a, a.rings[SEND], base)
+            elif change % 4 == 1:
+                base = stop_ring(b, b.rings[RECEIVE])
+                receive(0)
+                assert base == b.rings[RECEIVE].seen == delivered & 0xffff
+                go_on(b, b.rings[RECEIVE], base)
+            else:
+                come_again(*((a, c.dir / "net0.sock"), (b, c.dir / "net1.sock"))[change % 4 - 2])
+            consumed += len(a.rings[SEND].take())
+        wait_until(lambda: receive(100) or delivered == sent, "all frames")
+        assert sent > 500, sent
+        reasons = [row["reason"] for row in c.ask("show", "errors")]
+        assert set(reasons) <= {"tx-waited"}, reasons
+
+
 def only_registered_memory_is_accepted():
     memfd = os.memfd_create("known")
     with Cable("--port=net0", "--port=net1", "-d", f"ram=fd:{memfd}", fds=[memfd]) as c:
@@ -223,12 +312,18 @@ def a_guest_that_breaks_its_ring_hurts_itself_alone():
 
 
 def at_a_fixed_rate_nobody_has_to_kick():
-    with Cable("--port=net0", "--port=net1", "--poll=500") as c:
+    with Cable("--port=net0", "--port=net1", "--poll=2000") as c:
         a, b = two(c, "net0", "net1")
         passes(a, b)
+        for end in (a, b):
+            for ring in end.rings:
+                ring.kick = os.eventfd(0, os.EFD_NONBLOCK)  # nobody hears of it
+        began, before = time.monotonic(), c.ask("show", "runtime")[0]["turns"]
         for _ in range(20):
-            os.eventfd_write(a.rings[SEND].kick, 0)  # what send() does besides counts for nothing here
             passes(a, b)
+            passes(b, a)
+        turns, passed = c.ask("show", "runtime")[0]["turns"] - before, time.monotonic() - began
+        assert 0 < turns <= passed / 0.002 + 40 + 5, (turns, passed)  # with those that moved something
         flags = [ring.memory[ring.used_at] for end in (a, b) for ring in end.rings]
         assert flags == [1, 1, 1, 1], flags  # VRING_USED_F_NO_NOTIFY
         runtime = c.ask("show", "threads")[1]
@@ -348,7 +443,9 @@ def many_memory_objects_can_be_registered():
 if __name__ == "__main__":
     main([a_list_in_lua_runs_as_it_is_written, a_list_with_a_mistake_is_refused_with_its_place,
           frames_wait_for_whoever_is_not_there, ports_are_made_while_it_runs,
-          a_port_can_be_answered_with_its_connection, only_registered_memory_is_accepted,
+          a_port_can_be_answered_with_its_connection, queues_have_their_size,
+          a_front_end_shares_as_many_objects_as_its_port_says,
+          what_is_consumed_is_delivered_however_often_rings_go_and_come, only_registered_memory_is_accepted,
           a_guest_that_breaks_its_ring_hurts_itself_alone, at_a_fixed_rate_nobody_has_to_kick,
           a_wire_can_be_made_worse, a_worker_that_waits_for_a_receiver_sleeps, counters_are_read_from_memory,
           the_link_is_up_while_the_other_end_is_there,
