@@ -23,17 +23,25 @@ static json_int_t num(const json_t *o, const char *key)
 
 /* --- show interface addr --- */
 
-static json_t *iface_json(const struct iface *iface)
+json_t *ip_addresses(const struct iface *iface)
 {
 	const struct ip_iface *l3 = iface->l3;
-	json_t *o = json_pack(
-		"{s:s, s:s}", "interface", iface->name, "state", iface_is_up(iface) ? "up" : "down");
 	json_t *addrs = json_array();
 	char text[PREFIX_TEXT_SIZE];
 
 	for (uint32_t i = 0; l3 && i < l3->n_addrs; i++)
 		json_array_append_new(addrs, json_string(ip_prefix_format(text, &l3->addrs[i])));
-	json_object_set_new(o, "addresses", addrs);
+	return addrs;
+}
+
+static json_t *iface_json(const struct iface *iface)
+{
+	const struct ip_iface *l3 = iface->l3;
+	json_t *o = json_pack(
+		"{s:s, s:s}", "interface", iface->name, "state", iface_is_up(iface) ? "up" : "down");
+	char text[PREFIX_TEXT_SIZE];
+
+	json_object_set_new(o, "addresses", ip_addresses(iface));
 	if (l3) {
 		json_object_set_new(o, "table", json_integer(l3->table->id));
 		json_object_set_new(o, "proxy-arp", json_boolean(l3->proxy_arp));
@@ -321,6 +329,26 @@ int ip_show_neighbors(struct ctl_call *call)
 	}
 	lock_release(&ip->neighs.lock);
 	return 0;
+}
+
+json_t *ip_gateways(struct ip *ip)
+{
+	json_t *all = json_object();
+	char text[IP_TEXT_SIZE];
+
+	lock_take(&ip->neighs.lock);
+	for (uint32_t i = 1; i < ip->neighs.n; i++) {
+		const struct neigh *n = &ip->neighs.list[i];
+
+		if (!n->listed || n->refs == 0)
+			continue;
+		if (!json_object_get(all, n->iface->name))
+			json_object_set_new(all, n->iface->name, json_array());
+		json_array_append_new(
+			json_object_get(all, n->iface->name), json_string(ip_addr_format(text, &n->addr)));
+	}
+	lock_release(&ip->neighs.lock);
+	return all;
 }
 
 void ip_print_neighbors(const json_t *result, FILE *out)

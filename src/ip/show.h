@@ -5,6 +5,14 @@
 
 #include "ctl/command.h"
 
+struct ip;
+
+/* Stations that routes lead to: lists of addresses, by the name of the interface. For other rooms' answers. */
+json_t *ip_gateways(struct ip *ip);
+/* An interface's addresses as in show interface addr; empty: it is not the router's. */
+struct iface;
+json_t *ip_addresses(const struct iface *iface);
+
 int ip_show_addr(struct ctl_call *call);
 void ip_print_addr(const json_t *result, FILE *out);
 

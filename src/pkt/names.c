@@ -140,7 +140,9 @@ static const struct {
 	{"fragment-", "ip-local"},
 	{"ip4-", "ip4-input"},
 	{"ip6-", "ip6-input"},
-	{"ip-", "ip"},
+	{"ip-no-service", "ip-local"},
+	{"ip-options", "ip4-input"},
+	{"ip-", "ip4-input, ip6-input"},
 	{"netem-", "port-output"},
 };
 

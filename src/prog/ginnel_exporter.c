@@ -254,6 +254,29 @@ static const struct option_row rows[] = {
 	{0},
 };
 
+static void print_man(const struct option_set *set)
+{
+	puts(".Dd $Mdocdate$\n.Dt GINNEL\\-EXPORTER 1\n.Os\n"
+	     ".Sh NAME\n.Nm ginnel\\-exporter\n.Nd what a ginneld counts, for Prometheus\n"
+	     ".Sh SYNOPSIS\n.Nm\n.Op Ar OPTION ...\n"
+	     ".Sh DESCRIPTION\n"
+	     "Answers at\n.Lk http://ADDRESS:PORT/metrics\nin the text format of OpenMetrics: counters of "
+	     "interfaces, drops by\n"
+	     "reason, and workers.\n"
+	     "It reads memory that the daemon shares; a scrape costs the daemon nothing.\n"
+	     "The daemon may begin later, and may be replaced: it is looked for at each scrape that misses "
+	     "it, and\n"
+	     "meanwhile\n.Ql ginnel_up\nis 0.\n"
+	     ".Pp\nThe control socket admits the daemon's own user and root.\n"
+	     ".Sh OPTIONS");
+	options_print_man(set, stdout);
+	puts(".Sh SANDBOX\nWhen it listens it gives away all it does not need;\n.Fl \\-sandbox\n.Cm basic\n"
+	     "does without Landlock and seccomp,\n.Cm none\ndoes nothing.\n"
+	     ".Sh EXIT STATUS\n0 after SIGTERM or SIGINT; 1 when it cannot listen; 2 for a mistake on the "
+	     "command line.\n"
+	     ".Sh SEE ALSO\n.Xr ginnel 1 ,\n.Xr ginneld 8 ,\n.Xr promtool 1");
+}
+
 int main(int argc, char **argv)
 {
 	struct options o = {.address = "127.0.0.1", .port = PORT_DEFAULT, .sandbox = SANDBOX_FULL};
@@ -267,7 +290,7 @@ int main(int argc, char **argv)
 	case OPTIONS_RUN:
 		return run(&o);
 	case OPTIONS_PRINT_MAN:
-		options_print_man(&set, stdout);
+		print_man(&set);
 		return EXIT_SUCCESS;
 	case OPTIONS_DONE:
 		return EXIT_SUCCESS;

@@ -2,6 +2,7 @@
 #include "prog/topology.h"
 
 #include "bridge/xconnect.h"
+#include "ip/show.h"
 #include "prog/commands.h"
 
 #include <inttypes.h>
@@ -9,10 +10,30 @@
 
 /* --- facts --- */
 
-/* An interface and where its packets go: "place" is bridge, wire, router or nowhere. */
-static json_t *interface_json(const struct rooms *rooms, struct iface *iface)
+static json_t *tunnel_json(const struct vxlan *v)
 {
-	const struct port *port = ports_get(rooms->ports, iface->idx);
+	char src[IP_TEXT_SIZE], dst[IP_TEXT_SIZE];
+
+	return json_pack("{s:s, s:s, s:I}", "src", ip_addr_format(src, &v->ends.src), "dst",
+		ip_addr_format(dst, &v->ends.dst), "vni", (json_int_t)v->ends.vni);
+}
+
+/* What the router has there: addresses, and stations that routes lead to. A BVI has both, in a bridge. */
+static void add_router(json_t *o, const struct iface *iface, const json_t *gateways)
+{
+	json_t *via = json_object_get(gateways, iface->name);
+
+	if (!iface->l3)
+		return;
+	json_object_set_new(o, "addresses", ip_addresses(iface));
+	if (via)
+		json_object_set(o, "gateways", via);
+}
+
+/* An interface and where its packets go: "place" is bridge, wire, router or nowhere. */
+static json_t *interface_json(const struct rooms *rooms, struct iface *iface, const json_t *gateways)
+{
+	struct port *port = ports_get(rooms->ports, iface->idx);
 	json_t *o = json_pack("{s:s, s:s, s:s}", "name", iface->name, "kind", iface->kind, "state",
 		iface_is_up(iface) ? "up" : "down");
 	const struct iface *to = xconnect_target(iface);
@@ -20,6 +41,9 @@ static json_t *interface_json(const struct rooms *rooms, struct iface *iface)
 
 	if (port)
 		json_object_set_new(o, "connected", json_boolean(port->ops->connected(port)));
+	if (port && vxlan_of(port))
+		json_object_set_new(o, "tunnel", tunnel_json(vxlan_of(port)));
+	add_router(o, iface, gateways);
 	if (bridge_domain_of(iface, &bd_id)) {
 		json_object_set_new(o, "place", json_string("bridge"));
 		json_object_set_new(o, "bridge", json_integer(bd_id));
@@ -38,10 +62,12 @@ static json_t *interface_json(const struct rooms *rooms, struct iface *iface)
 static int run_show_topology(struct ctl_call *call)
 {
 	const struct rooms *rooms = call->subject;
+	json_t *gateways = ip_gateways(rooms->ip);
 
 	call->result = json_array();
 	for (struct iface *i = iface_next(rooms->ifaces, 1); i; i = iface_next(rooms->ifaces, i->idx + 1))
-		json_array_append_new(call->result, interface_json(rooms, i));
+		json_array_append_new(call->result, interface_json(rooms, i, gateways));
+	json_decref(gateways);
 	return 0;
 }
 
@@ -68,9 +94,27 @@ static const char *condition(const json_t *interface)
 
 /* --- text --- */
 
+static void print_list(const json_t *o, const char *key, const char *title, FILE *out)
+{
+	const json_t *text;
+	size_t i;
+
+	json_array_foreach (json_object_get(o, key), i, text)
+		fprintf(out, "%s%s", i ? ", " : title, json_string_value(text));
+	if (json_array_size(json_object_get(o, key)) > 0)
+		fputc('\n', out);
+}
+
 static void print_interface(const json_t *i, FILE *out)
 {
+	const json_t *tunnel = json_object_get(i, "tunnel");
+
 	fprintf(out, "  %-32s %-16s %s\n", str(i, "name"), str(i, "kind"), condition(i));
+	if (tunnel)
+		fprintf(out, "      from %s to %s, vni %" JSON_INTEGER_FORMAT "\n", str(tunnel, "src"),
+			str(tunnel, "dst"), json_integer_value(json_object_get(tunnel, "vni")));
+	print_list(i, "addresses", "      ", out);
+	print_list(i, "gateways", "      routes via ", out);
 }
 
 /* The least domain above the given one; -1: there is none. */
@@ -143,9 +187,33 @@ static void print_show_topology(const json_t *result, FILE *out)
 
 static void print_dot_node(const json_t *o, FILE *out)
 {
-	fprintf(out, "\t\"%s\" [shape=box, style=%s, label=\"%s\\n%s, %s\"];\n", str(o, "name"),
+	const json_t *address;
+	size_t i;
+
+	fprintf(out, "\t\"%s\" [shape=box, style=%s, label=\"%s\\n%s, %s", str(o, "name"),
 		strcmp(condition(o), "up") == 0 ? "solid" : "dashed", str(o, "name"), str(o, "kind"),
 		condition(o));
+	json_array_foreach (json_object_get(o, "addresses"), i, address)
+		fprintf(out, "\\n%s", json_string_value(address));
+	fputs("\"];\n", out);
+}
+
+/* Stations behind an interface: those that routes lead to, and a tunnel's other end. */
+static void print_dot_stations(const json_t *o, FILE *out)
+{
+	const json_t *tunnel = json_object_get(o, "tunnel"), *via;
+	size_t i;
+
+	json_array_foreach (json_object_get(o, "gateways"), i, via)
+		fprintf(out, "\t\"%s\" -> \"%s\";\n", str(o, "name"), json_string_value(via));
+	if (tunnel)
+		fprintf(out,
+			"\t\"%s\" -> \"%s\" [dir=both, style=dashed, label=\"vni %" JSON_INTEGER_FORMAT
+			"\"];\n",
+			str(o, "name"), str(tunnel, "dst"),
+			json_integer_value(json_object_get(tunnel, "vni")));
+	if (json_object_get(o, "addresses") && strcmp(str(o, "place"), "router") != 0)
+		fprintf(out, "\t\"%s\" -> \"router\" [dir=both];\n", str(o, "name"));
 }
 
 static void print_dot_edge(const json_t *o, FILE *out)
@@ -173,12 +241,16 @@ static void print_show_topology_dot(const json_t *result, FILE *out)
 		print_dot_node(o, out);
 	json_array_foreach ((json_t *)(uintptr_t)result, i, o)
 		print_dot_edge(o, out);
+	json_array_foreach ((json_t *)(uintptr_t)result, i, o)
+		print_dot_stations(o, out);
 	fputs("}\n", out);
 }
 
 static const struct ctl_command rows[] = {
-	{"show topology", "What is connected with what: bridge domains, wires, the router", run_show_topology,
-		print_show_topology},
+	{"show topology",
+		"What is connected with what: bridge domains, wires, the router, and stations that routes "
+		"lead to",
+		run_show_topology, print_show_topology},
 	{"show topology dot", "The same for Graphviz: ginnel show topology dot | dot -Tsvg",
 		run_show_topology, print_show_topology_dot},
 	{0},

@@ -106,8 +106,25 @@ def systemd_finds_no_fault_in_the_units():
             assert not faults, faults
 
 
+def the_exporter_has_a_unit_and_a_page():
+    page, unit = BUILD / "man/ginnel-exporter.1", BUILD / "dist/ginnel-exporter.service"
+    if not unit.exists():
+        return  # built without it
+    text = page.read_text()
+    assert ".Dt GINNEL\\-EXPORTER 1" in text and all(f"Fl \\-{o}" in text for o in ("api-socket", "listen", "port")), text
+    if subprocess.run(["sh", "-c", "command -v systemd-analyze"], capture_output=True).returncode != 0:
+        return
+    with tempfile.TemporaryDirectory(prefix="gnl") as scratch:
+        copy = Path(scratch) / unit.name
+        copy.write_text(re.sub(r"^ExecStart=\S+", f"ExecStart={BUILD}/bin/ginnel-exporter", unit.read_text(), flags=re.MULTILINE))
+        done = subprocess.run(["systemd-analyze", "verify", "--man=no", copy], capture_output=True, text=True, timeout=60,
+                              env=dict(os.environ, SYSTEMD_UNIT_PATH=f"{scratch}:"))
+        assert "ginnel-exporter" not in done.stderr, done.stderr
+
+
 if __name__ == "__main__":
     main([a_system_installation_is_found_by_qemu_and_libvirt,
           a_local_installation_can_put_them_where_the_administrators_lie,
           what_is_installed_agrees_with_what_the_programs_say,
-          systemd_finds_no_fault_in_the_units])
+          systemd_finds_no_fault_in_the_units,
+          the_exporter_has_a_unit_and_a_page])

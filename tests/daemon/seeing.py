@@ -30,6 +30,34 @@ def topology_tells_wires():
         assert f'"{A}" -> "{B}";' in d.run("show", "topology", "dot")[1]
 
 
+ROUTED = """
+create loopback interface
+set interface l2 bridge loop0 7 bvi
+set interface ip address loop0 10.0.0.1/24
+set interface ip address loop0 fd00::1/64
+create loopback interface
+set interface ip address loop1 192.0.2.2/24
+ip route add 0.0.0.0/0 via 192.0.2.1
+create vxlan tunnel src 192.0.2.2 dst 192.0.2.9 vni 7
+"""
+
+
+def topology_tells_addresses_gateways_and_tunnels():
+    with Daemon(ROUTED) as d:
+        text = d.run("show", "topology")[1]
+        assert re.search(r"^bridge domain 7\n  loop0 .*\n      10\.0\.0\.1/24, fd00::1/64\n", text, re.M), text
+        assert re.search(r"^router\n  loop1 .*\n      192\.0\.2\.2/24\n      routes via 192\.0\.2\.1\n", text, re.M), text
+        assert "      from 192.0.2.2 to 192.0.2.9, vni 7\n" in text, text
+        by_name = {i["name"]: i for i in d.ask("show", "topology")}
+        assert by_name["loop1"]["gateways"] == ["192.0.2.1"] and "gateways" not in by_name["loop0"], by_name
+        assert by_name["vxlan_tunnel0"]["tunnel"] == {"src": "192.0.2.2", "dst": "192.0.2.9", "vni": 7}
+        dot = d.run("show", "topology", "dot")[1]
+        for edge in ('"loop0" -> "router" [dir=both];', '"loop1" -> "192.0.2.1";',
+                     '"vxlan_tunnel0" -> "192.0.2.9" [dir=both, style=dashed, label="vni 7"];'):
+            assert edge in dot, (edge, dot)
+        assert 'loopback, down\\n10.0.0.1/24' in dot, dot
+
+
 def topology_for_graphviz_has_a_node_for_each_interface_and_an_edge_for_each_member():
     with Daemon(PORTS) as d:
         dot = d.run("show", "topology", "dot")[1]
@@ -78,5 +106,6 @@ def why_and_trace_agree():
 
 if __name__ == "__main__":
     main([topology_tells_domains_and_who_is_missing, topology_tells_wires,
+          topology_tells_addresses_gateways_and_tunnels,
           topology_for_graphviz_has_a_node_for_each_interface_and_an_edge_for_each_member,
           errors_tell_stage_reason_and_interface, runtime_tells_each_stage, why_and_trace_agree])
