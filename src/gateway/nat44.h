@@ -25,8 +25,8 @@
 
 #include <jansson.h>
 
-#define NAT44_DEFAULT_SESSIONS 65536
-/* One inside host may have a quarter of all. */
+#define NAT44_DEFAULT_SESSIONS 131072
+/* One inside host may have an eighth of all. */
 #define NAT44_DEFAULT_SESSIONS_PER_HOST 16384
 
 enum nat44_side {

@@ -2,11 +2,7 @@
 /* IPv4: is it a packet, and where does it go (RFC 791, RFC 1812). */
 #include "ip/ip_private.h"
 
-#include "base/prefetch.h"
 #include "ip/flow_hash.h"
-
-/* Packets whose places in the tree of routes are fetched ahead. */
-#define LOOKUP_AHEAD 8
 
 static inline enum stage dropped(struct pkt *pkt, enum drop drop)
 {
@@ -78,14 +74,18 @@ static inline enum drop header_check(const struct pkt *pkt)
 
 /* --- where does it go --- */
 
+/* Of a group the one for this flow. */
+static const struct hop *path_of(const struct ip *ip, const struct hop *group, const uint8_t *p, uint32_t len)
+{
+	return &ip->hops.list[group->buckets[flow_hash_ip4(p, len, ip->seed) % HOP_BUCKETS]];
+}
+
 static const struct hop *hop_of(
 	const struct ip *ip, const struct ip_iface *l3, const uint8_t *p, uint32_t len)
 {
 	const struct hop *hop = &ip->hops.list[ip4_hop(l3->table, ip4_dst(p))];
 
-	if (unlikely(hop->kind == HOP_GROUP))
-		hop = &ip->hops.list[hop->buckets[flow_hash_ip4(p, len, ip->seed) % HOP_BUCKETS]];
-	return hop;
+	return unlikely(hop->kind == HOP_GROUP) ? path_of(ip, hop, p, len) : hop;
 }
 
 /* Of a connected network; 0: there are too many. */
@@ -135,26 +135,26 @@ static enum stage next_pre_output(struct pkt *pkt, uint8_t *p, uint32_t mtu)
 
 /* The way of a destination: packets of a burst that follow each other with the same one are decided once. */
 struct way {
-	uint64_t dst; /* in the order of the wire; more than 32 bits: none yet */
+	uint32_t dst; /* its number in the burst */
 	uint32_t neigh;
 	uint32_t len_max; /* of a packet that just goes on; 0: all are looked at closer */
 	uint32_t mtu;
 };
 
-#define NO_WAY ((struct way){.dst = UINT64_MAX})
+#define NO_DST UINT32_MAX
 
-/* False: *next says where the packet goes, which is not to a neighbour. */
-static bool way_find(
-	struct ip *ip, const struct ip_iface *l3, struct pkt *pkt, struct way *way, enum stage *next)
+/* False: *next says where the packet goes, which is not to a neighbour. found: the hop of its destination. */
+static bool way_find(struct ip *ip, struct pkt *pkt, uint32_t found, struct way *way, enum stage *next)
 {
 	const uint8_t *p = pkt_l3(pkt);
-	const struct hop *hop = &ip->hops.list[ip4_hop(l3->table, ip4_dst(p))];
+	const struct hop *hop = &ip->hops.list[ip4_hop_found(ip4_dst(p), found)];
 	bool group = unlikely(hop->kind == HOP_GROUP);
 	const struct neigh *n;
-	uint32_t dst;
 
-	if (group)
-		hop = hop_of(ip, l3, p, pkt->head_len - ETHERNET_HEADER_LEN);
+	if (group) {
+		hop = path_of(ip, hop, p, pkt->head_len - ETHERNET_HEADER_LEN);
+		way->dst = NO_DST; /* another flow may go another way */
+	}
 	if (likely(hop->kind == HOP_VIA)) {
 		way->neigh = hop->neigh;
 	} else if (hop->kind == HOP_CONNECTED) {
@@ -168,25 +168,15 @@ static bool way_find(
 		return false;
 	}
 	n = &ip->neighs.list[way->neigh];
-	memcpy(&dst, p + 16, sizeof(dst));
-	way->dst = group ? UINT64_MAX : dst; /* another flow may go another way */
 	way->mtu = iface_mtu(n->iface);
 	way->len_max = __atomic_load_n(&n->features, __ATOMIC_RELAXED) & IP_FEATURE_PRE_OUTPUT ? 0 : way->mtu;
 	return true;
 }
 
-static inline enum stage ip4_next(struct ip *ip, const struct ip_iface *l3, struct pkt *pkt, struct way *way)
+static inline enum stage ip4_next(struct pkt *pkt, const struct way *way)
 {
 	uint8_t *p = pkt_l3(pkt);
-	enum stage next;
-	uint32_t dst;
 
-	memcpy(&dst, p + 16, sizeof(dst));
-	if (dst != way->dst) {
-		way->dst = UINT64_MAX;
-		if (unlikely(!way_find(ip, l3, pkt, way, &next)))
-			return next;
-	}
 	pkt->neigh = way->neigh;
 	if (unlikely(pkt->data[0] & 1 ||
 		     ip4_src(p) == 0)) /* to all on the link, or from nobody: not to be forwarded */
@@ -214,16 +204,57 @@ enum drop ip4_way(struct ip *ip, const struct ip_iface *l3, const uint8_t *p, ui
 
 /* --- the stages --- */
 
-PREFETCH_FN fetch_route(const uint32_t *root, const struct pkt *pkt)
+/* Packets that are looked up together; of those that follow each other with the same destination the first one. */
+struct together {
+	uint32_t n, n_dsts, last;
+	struct pkt *pkts[LPM_BURST];
+	uint8_t dst_of[LPM_BURST];
+	struct lpm_burst burst;
+};
+
+static inline void together_add(struct together *t, struct pkt *pkt)
 {
-	prefetch_read(&root[ip4_dst(pkt_l3(pkt)) >> 8], 1);
+	uint32_t dst = ip4_dst(pkt_l3(pkt));
+
+	if (dst != t->last || t->n_dsts == 0)
+		lpm_burst_put4(&t->burst, t->n_dsts++, dst);
+	t->last = dst;
+	t->dst_of[t->n] = (uint8_t)(t->n_dsts - 1);
+	t->pkts[t->n++] = pkt;
+}
+
+static inline void forward(struct ip *ip, struct turn *turn, const struct ip_table *table, struct together *t)
+{
+	struct way way = {.dst = NO_DST};
+	uint32_t n_on = 0;
+
+	lpm_lookup_n(&table->fib4, &t->burst, t->n_dsts);
+	for (uint32_t i = 0; i < t->n; i++) {
+		struct pkt *pkt = t->pkts[i];
+		uint32_t dst = t->dst_of[i];
+		enum stage next;
+
+		if (dst != way.dst) {
+			way.dst = dst;
+			if (unlikely(!way_find(ip, pkt, t->burst.values[dst], &way, &next))) {
+				way.dst = NO_DST;
+				turn_push(turn, pkt, next);
+				continue;
+			}
+		}
+		next = ip4_next(pkt, &way);
+		if (likely(next == STAGE_NEIGH_OUTPUT))
+			t->pkts[n_on++] = pkt;
+		else
+			turn_push(turn, pkt, next);
+	}
+	turn_push_n(turn, t->pkts, n_on, STAGE_NEIGH_OUTPUT);
 }
 
 static inline void run(struct ip *ip, struct turn *turn, struct pkt *const *pkts, uint32_t n, bool check)
 {
 	const struct ip_iface *l3 = ip_iface_of(pkts[0]->rx);
-	struct way way = NO_WAY;
-	const uint32_t *root;
+	struct together t;
 	bool pre_lookup;
 
 	if (unlikely(!l3)) {
@@ -231,20 +262,20 @@ static inline void run(struct ip *ip, struct turn *turn, struct pkt *const *pkts
 		return;
 	}
 	pre_lookup = check && __atomic_load_n(&l3->features, __ATOMIC_RELAXED) & IP_FEATURE_PRE_LOOKUP;
-	root = l3->table->fib4.root;
-	for (uint32_t i = 0; i < min_u32(n, LOOKUP_AHEAD); i++)
-		fetch_route(root, pkts[i]);
-	for (uint32_t i = 0; i < n; i++) {
-		enum drop drop = check ? header_check(pkts[i]) : DROP_NONE;
+	for (uint32_t at = 0; at < n; at += LPM_BURST) {
+		t.n = t.n_dsts = 0;
+		for (uint32_t i = at; i < min_u32(n, at + LPM_BURST); i++) {
+			enum drop drop = check ? header_check(pkts[i]) : DROP_NONE;
 
-		if (i + LOOKUP_AHEAD < n)
-			fetch_route(root, pkts[i + LOOKUP_AHEAD]);
-		if (unlikely(drop != DROP_NONE))
-			turn_drop(turn, pkts[i], drop);
-		else if (unlikely(pre_lookup))
-			turn_push(turn, pkts[i], STAGE_IP4_PRE_LOOKUP);
+			if (unlikely(drop != DROP_NONE))
+				turn_drop(turn, pkts[i], drop);
+			else
+				together_add(&t, pkts[i]);
+		}
+		if (unlikely(pre_lookup))
+			turn_push_n(turn, t.pkts, t.n, STAGE_IP4_PRE_LOOKUP);
 		else
-			turn_push(turn, pkts[i], ip4_next(ip, l3, pkts[i], &way));
+			forward(ip, turn, l3->table, &t);
 	}
 }
 

@@ -2,10 +2,7 @@
 /* IPv6: is it a packet, and where does it go (RFC 8200, RFC 4291). Routers do not cut packets of others. */
 #include "ip/ip_private.h"
 
-#include "base/prefetch.h"
 #include "ip/flow_hash.h"
-
-#define LOOKUP_AHEAD 8
 
 static inline enum stage dropped(struct pkt *pkt, enum drop drop)
 {
@@ -38,14 +35,17 @@ static inline enum drop header_check(const struct pkt *pkt)
 	return likely(source_ok(ip6_src(p))) ? DROP_NONE : DROP_IP_MARTIAN;
 }
 
+static const struct hop *path_of(const struct ip *ip, const struct hop *group, const uint8_t *p, uint32_t len)
+{
+	return &ip->hops.list[group->buckets[flow_hash_ip6(p, len, ip->seed) % HOP_BUCKETS]];
+}
+
 static const struct hop *hop_of(
 	const struct ip *ip, const struct ip_iface *l3, const uint8_t *p, uint32_t len)
 {
-	const struct hop *hop = &ip->hops.list[fib6_lookup(&l3->table->fib6, ip6_dst(p))];
+	const struct hop *hop = &ip->hops.list[lpm_lookup(&l3->table->fib6, ip6_dst(p))];
 
-	if (unlikely(hop->kind == HOP_GROUP))
-		hop = &ip->hops.list[hop->buckets[flow_hash_ip6(p, len, ip->seed) % HOP_BUCKETS]];
-	return hop;
+	return unlikely(hop->kind == HOP_GROUP) ? path_of(ip, hop, p, len) : hop;
 }
 
 static uint32_t neigh_of(struct ip *ip, const struct hop *hop, const uint8_t *p)
@@ -95,58 +95,45 @@ static inline bool source_is_local(const uint8_t *src)
 
 /* As in ip4.c. */
 struct way {
-	uint64_t dst[2];
-	uint32_t neigh; /* 0: none yet */
+	uint32_t dst;
+	uint32_t neigh;
 	uint32_t mtu;
 };
 
-static bool way_find(
-	struct ip *ip, const struct ip_iface *l3, struct pkt *pkt, struct way *way, enum stage *next)
+#define NO_DST UINT32_MAX
+
+static bool way_find(struct ip *ip, const struct ip_iface *l3, struct pkt *pkt, uint32_t found,
+	struct way *way, enum stage *next)
 {
 	const uint8_t *p = pkt_l3(pkt);
-	const struct hop *hop = &ip->hops.list[fib6_lookup(&l3->table->fib6, ip6_dst(p))];
+	const struct hop *hop = &ip->hops.list[found];
 	bool group = unlikely(hop->kind == HOP_GROUP);
 
-	if (group)
-		hop = hop_of(ip, l3, p, pkt->head_len - ETHERNET_HEADER_LEN);
+	if (group) {
+		hop = path_of(ip, hop, p, pkt->head_len - ETHERNET_HEADER_LEN);
+		way->dst = NO_DST; /* another flow may go another way */
+	}
 	if (likely(hop->kind == HOP_VIA)) {
-		pkt->neigh = hop->neigh;
+		way->neigh = hop->neigh;
 	} else if (hop->kind == HOP_CONNECTED) {
-		pkt->neigh = neigh_of(ip, hop, p);
+		way->neigh = neigh_of(ip, hop, p);
 	} else {
 		*next = next_slow(l3, hop, pkt);
 		return false;
 	}
-	if (unlikely(pkt->neigh == 0)) {
+	if (unlikely(way->neigh == 0)) {
 		*next = dropped(pkt, DROP_NEIGH_FULL);
 		return false;
 	}
-	memcpy(way->dst, ip6_dst(p), sizeof(way->dst));
-	way->neigh = group ? 0 : pkt->neigh; /* another flow may go another way */
-	way->mtu = iface_mtu(ip->neighs.list[pkt->neigh].iface);
+	way->mtu = iface_mtu(ip->neighs.list[way->neigh].iface);
 	return true;
 }
 
-static inline bool way_is_for(const struct way *way, const uint8_t *p)
-{
-	uint64_t dst[2];
-
-	memcpy(dst, ip6_dst(p), sizeof(dst));
-	return dst[0] == way->dst[0] && dst[1] == way->dst[1] && way->neigh != 0;
-}
-
-static inline enum stage ip6_next(struct ip *ip, const struct ip_iface *l3, struct pkt *pkt, struct way *way)
+static inline enum stage ip6_next(struct pkt *pkt, const struct way *way)
 {
 	uint8_t *p = pkt_l3(pkt);
-	enum stage next;
 
-	if (way_is_for(way, p)) {
-		pkt->neigh = way->neigh;
-	} else {
-		way->neigh = 0;
-		if (unlikely(!way_find(ip, l3, pkt, way, &next)))
-			return next;
-	}
+	pkt->neigh = way->neigh;
 	if (unlikely(pkt->data[0] & 1 || source_is_local(ip6_src(p))))
 		return dropped(pkt, DROP_IP_MARTIAN);
 	if (unlikely(ip6_hop_limit(p) <= 1))
@@ -175,33 +162,73 @@ enum drop ip6_way(struct ip *ip, const struct ip_iface *l3, const uint8_t *p, ui
 	return *neigh ? DROP_NONE : DROP_NEIGH_FULL;
 }
 
-PREFETCH_FN fetch_route(const uint32_t *root, const struct pkt *pkt)
+/* As in ip4.c. */
+struct together {
+	uint32_t n, n_dsts;
+	struct pkt *pkts[LPM_BURST];
+	uint8_t dst_of[LPM_BURST];
+	struct lpm_burst burst;
+};
+
+static inline void together_add(struct together *t, struct pkt *pkt)
 {
-	prefetch_read(&root[be16_get(ip6_dst(pkt_l3(pkt)))], 1);
+	uint32_t n = t->n_dsts, last = n == 0 ? 0 : n - 1;
+
+	lpm_burst_put6(&t->burst, n, ip6_dst(pkt_l3(pkt)));
+	if (n == 0 || t->burst.hi[n] != t->burst.hi[last] || t->burst.lo[n] != t->burst.lo[last])
+		last = t->n_dsts++;
+	t->dst_of[t->n] = (uint8_t)last;
+	t->pkts[t->n++] = pkt;
+}
+
+static inline void forward(struct ip *ip, struct turn *turn, const struct ip_iface *l3, struct together *t)
+{
+	struct way way = {.dst = NO_DST};
+	uint32_t n_on = 0;
+
+	lpm_lookup_n(&l3->table->fib6, &t->burst, t->n_dsts);
+	for (uint32_t i = 0; i < t->n; i++) {
+		struct pkt *pkt = t->pkts[i];
+		uint32_t dst = t->dst_of[i];
+		enum stage next;
+
+		if (dst != way.dst) {
+			way.dst = dst;
+			if (unlikely(!way_find(ip, l3, pkt, t->burst.values[dst], &way, &next))) {
+				way.dst = NO_DST;
+				turn_push(turn, pkt, next);
+				continue;
+			}
+		}
+		next = ip6_next(pkt, &way);
+		if (likely(next == STAGE_NEIGH_OUTPUT))
+			t->pkts[n_on++] = pkt;
+		else
+			turn_push(turn, pkt, next);
+	}
+	turn_push_n(turn, t->pkts, n_on, STAGE_NEIGH_OUTPUT);
 }
 
 static inline void run(struct ip *ip, struct turn *turn, struct pkt *const *pkts, uint32_t n)
 {
 	const struct ip_iface *l3 = ip_iface_of(pkts[0]->rx);
-	struct way way = {.neigh = 0};
-	const uint32_t *root;
+	struct together t;
 
 	if (unlikely(!l3)) {
 		turn_drop_n(turn, pkts, n, DROP_NO_ROAD);
 		return;
 	}
-	root = l3->table->fib6.root;
-	for (uint32_t i = 0; i < min_u32(n, LOOKUP_AHEAD); i++)
-		fetch_route(root, pkts[i]);
-	for (uint32_t i = 0; i < n; i++) {
-		enum drop drop = header_check(pkts[i]);
+	for (uint32_t at = 0; at < n; at += LPM_BURST) {
+		t.n = t.n_dsts = 0;
+		for (uint32_t i = at; i < min_u32(n, at + LPM_BURST); i++) {
+			enum drop drop = header_check(pkts[i]);
 
-		if (i + LOOKUP_AHEAD < n)
-			fetch_route(root, pkts[i + LOOKUP_AHEAD]);
-		if (unlikely(drop != DROP_NONE))
-			turn_drop(turn, pkts[i], drop);
-		else
-			turn_push(turn, pkts[i], ip6_next(ip, l3, pkts[i], &way));
+			if (unlikely(drop != DROP_NONE))
+				turn_drop(turn, pkts[i], drop);
+			else
+				together_add(&t, pkts[i]);
+		}
+		forward(ip, turn, l3, &t);
 	}
 }
 

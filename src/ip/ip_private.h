@@ -6,12 +6,11 @@
 #include "base/random.h"
 #include "base/units.h"
 #include "ip/feature.h"
-#include "ip/fib4.h"
-#include "ip/fib6.h"
 #include "ip/hop.h"
 #include "ip/ip.h"
 #include "ip/limit.h"
 #include "ip/lock.h"
+#include "ip/lpm.h"
 #include "ip/neigh.h"
 #include "ip/outbox.h"
 #include "ip/ping.h"
@@ -19,6 +18,9 @@
 #include "os/rcu.h"
 #include "wire/icmp.h"
 #include "wire/ip.h"
+
+/* Nodes of a tree of routes: 32 bytes each. A million of routes takes a quarter of that, spread as far as they can be more. */
+#define IP_ROUTE_NODES_MAX (1u << 22)
 
 /* A table of routes. Never moves while an interface is in it. */
 struct ip_table {
@@ -98,17 +100,25 @@ static inline struct lpm *ip_table_fib(struct ip_table *t, bool ip6)
 }
 
 /*
- * The hop of an address. 0/8, 127/8, groups and what is behind them are no routes, which would take megabytes of the
- * tree's root.
+ * The hop of an address for which the routes have this one. 0/8, 127/8, groups and what is behind them are no routes, which
+ * would fill an eighth of the tree's root.
  */
-static inline uint32_t ip4_hop(const struct ip_table *t, uint32_t dst)
+static inline uint32_t ip4_hop_found(uint32_t dst, uint32_t found)
 {
 	if (unlikely(dst - 0x01000000u >= 0xe0000000u - 0x01000000u || dst >> 24 == 127)) {
 		if (dst == UINT32_MAX)
 			return HOP_BROADCAST;
 		return dst >> 28 == 14 ? HOP_MULTICAST : HOP_MARTIAN;
 	}
-	return fib4_lookup(&t->fib4, dst);
+	return found;
+}
+
+static inline uint32_t ip4_hop(const struct ip_table *t, uint32_t dst)
+{
+	uint8_t addr[IP4_LEN];
+
+	be32_set(addr, dst);
+	return ip4_hop_found(dst, lpm_lookup(&t->fib4, addr));
 }
 
 /* Removes the routes that lead out by an interface. */

@@ -75,12 +75,13 @@ static uint32_t hop_number(const struct ip *ip, struct hop_list *hops, uint32_t 
 static json_t *fib_save(const struct ip *ip, struct ip_table *t, bool ip6, struct hop_list *hops)
 {
 	const struct lpm *fib = ip_table_fib(t, ip6);
-	uint32_t record_len = RECORD_LEN(fib->addr_len), pos = 0, n = 0, hop;
-	uint8_t *records = malloc((size_t)fib->rules.n * record_len + 1);
+	uint32_t record_len = RECORD_LEN(fib->addr_len), n = 0, hop;
+	uint8_t *records = malloc((size_t)fib->n * record_len + 1);
 	struct ip_prefix prefix = {.addr.ip6 = ip6};
+	struct lpm_cursor cursor = {.len = 0};
 	json_t *hex;
 
-	while (records && lpm_next(fib, &pos, prefix.addr.bytes, &prefix.len, &hop)) {
+	while (records && lpm_next(fib, &cursor, prefix.addr.bytes, &prefix.len, &hop)) {
 		uint8_t *record = records + (size_t)n * record_len;
 
 		if (ip_is_house_route(ip, &prefix, hop))

@@ -45,8 +45,8 @@ static void assert_same(void)
 	json_decref(a);
 	json_decref(b);
 	for (uint32_t i = 0; i < old.ip->n_tables; i++) {
-		assert_int_equal(old.ip->tables[i]->fib4.rules.n, new.ip->tables[i]->fib4.rules.n);
-		assert_int_equal(old.ip->tables[i]->fib6.rules.n, new.ip->tables[i]->fib6.rules.n);
+		assert_int_equal(old.ip->tables[i]->fib4.n, new.ip->tables[i]->fib4.n);
+		assert_int_equal(old.ip->tables[i]->fib6.n, new.ip->tables[i]->fib6.n);
 	}
 }
 
@@ -64,11 +64,11 @@ TEST(a_successor_has_the_same_addresses_routes_and_neighbours)
 	json_decref(saved);
 	assert_same();
 	fib = &new.ip->tables[0]->fib4;
-	hop = &new.ip->hops.list[fib4_lookup(fib, ip4_of(&group))];
+	hop = &new.ip->hops.list[lpm_lookup(fib, group.bytes)];
 	assert_int_equal(hop->kind, HOP_GROUP);
 	assert_int_equal(hop->n_paths, 2);
 	assert_int_equal(hop->weights[0] + hop->weights[1], 4);
-	assert_int_equal(fib4_lookup(fib, ip4_of(&hole)), HOP_BLACKHOLE);
+	assert_int_equal(lpm_lookup(fib, hole.bytes), HOP_BLACKHOLE);
 	bed_close(&old);
 	bed_close(&new);
 }
@@ -83,7 +83,7 @@ TEST(what_names_an_interface_that_is_gone_is_left_out)
 	iface_remove(new.table, &new.ifaces[1]);
 	assert_int_equal(ip_restore(new.ip, saved), 0);
 	assert_int_equal(
-		new.ip->tables[0]->fib4.rules.n, 3 + 2); /* port0's own, the blackhole, half a group */
+		new.ip->tables[0]->fib4.n, 3 + 2); /* port0's own, the blackhole, half a group */
 	json_decref(saved);
 	bed_close(&old);
 	bed_close(&new);

@@ -350,7 +350,7 @@ TEST(routes_by_an_interface_go_with_its_addresses)
 	uint32_t before;
 
 	two_networks();
-	before = b.ip->tables[0]->fib4.rules.n;
+	before = b.ip->tables[0]->fib4.n;
 	assert_int_equal(bed_route(&b, "192.0.2.0/24", "10.0.1.2", -1), 0);
 	assert_int_equal(bed_route(&b, "192.0.3.0/24", "10.0.1.2", -1), 0);
 	assert_int_equal(bed_route(&b, "192.0.3.0/24", "10.0.0.2", -1), 0);
@@ -360,7 +360,7 @@ TEST(routes_by_an_interface_go_with_its_addresses)
 	frame_udp(&f, 0, "10.0.0.2", "192.0.3.1", 1, 2, 10);
 	bed_pass(&b, 0, &f);
 	expect_out(0);
-	assert_int_equal(b.ip->tables[0]->fib4.rules.n, before - 3 + 1);
+	assert_int_equal(b.ip->tables[0]->fib4.n, before - 3 + 1);
 	assert_int_equal(ip_iface_del_addr(b.ip, &b.ifaces[1], &gone), -ENOENT);
 	bed_close(&b);
 }

@@ -1,22 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lpm - longest prefix match: a tree of tables, each indexed by the next bits of an address.
+ * lpm - longest prefix match: a table for the first 18 bits of an address, and a tree of nodes of 6 bits behind it.
  *
- *	root (24 bits of IPv4, 16 of IPv6)      node (8 bits)        node
- *	+---------+                             +---------+          +-----
- *	| value   |   a route covers all of it  | value   |    +---> | ...
- *	| node  --+---------------------------> | node  --+----+
- *	| 0       |   no route but /0           | ...     |
- *	+---------+                             +---------+
+ *	root: an entry per 18 bits       node: 6 bits more
+ *	+---------------------+          +--------------------------+
+ *	| the prefix up to    |     +--> | full:     64 bits  /24   |     values of these prefixes,
+ *	| /18 that covers it  |     |    | part:     62 bits  /19.. | --> side by side, 2 bytes each
+ *	| node  --------------+-----+    | children: 64 bits        | --> nodes side by side: the next 6 bits
+ *	+---------------------+          +--------------------------+
  *
- * An entry is one word: whether it leads to a node, or the length of the prefix it comes from and the prefix' value. So
- * a lookup of IPv4 reads one word, or two behind /24; one of IPv6 a word per eight bits behind /16. A prefix is written
- * into every entry it covers that no longer one holds. A default route is kept beside the tree, where it costs nothing.
+ * A node knows which prefixes end in it by a bit for each, and which children it has; where the value or the child lies
+ * among the others is the number of bits before its own. So a prefix takes 2 bytes besides its share of a node, and is in
+ * one place only, whatever lies below it: to add or delete one copies one node and its neighbours, some 2 KB at most. Only
+ * one of up to 18 bits is written into all entries of the root that it covers. The default route is kept beside the tree.
  *
- * Threads: control adds and deletes, one word at a time, each of which is right; workers look up without locks and never
- * see an address without its old route or its new one. A node that is no longer needed is used again after all workers
- * have ended a turn. All prefixes are also in a table of their own (rules), for control: what to put into the gap that a
- * deleted one leaves, and for lists.
+ * A lookup notes the last node with a prefix that fits. Many at a time (lpm_lookup_n()) go down level by level together, so
+ * that they wait for memory together.
+ *
+ * Threads: control adds and deletes; what it replaces, it builds beside the old and shows with the store of one word.
+ * Workers look up without locks and never see an address without its old route or its new one. What was replaced is used
+ * again after all workers have ended a turn. Deleting needs no memory: some is set aside for it.
  *
  * Values are 1 .. LPM_VALUE_MAX; 0 means none. Tables are of zeros that are never touched before they are used, so that
  * an empty one takes no memory.
@@ -25,46 +28,60 @@
 #define GINNEL_IP_LPM_H
 
 #include "base/check.h"
+#include "ip/lpm_blocks.h"
 #include "wire/ip_addr.h"
 
+#include <endian.h>
 #include <stdbool.h>
 #include <stdint.h>
 
-#define LPM_NODE_BITS   8
-#define LPM_NODE_SIZE   (1u << LPM_NODE_BITS)
-#define LPM_IS_NODE     0x80000000u
-#define LPM_DEPTH_SHIFT 23
+#define LPM_ROOT_BITS   18
+#define LPM_ROOT_SIZE   (1u << LPM_ROOT_BITS)
+#define LPM_NODE_BITS   6
+#define LPM_DEPTH_SHIFT 16
 #define LPM_VALUE_MAX   ((1u << LPM_DEPTH_SHIFT) - 1)
-#define LPM_NODE_LEVELS 15
 
-/* Prefixes with their values: open addressing, keys of the family's length side by side. */
+/* Addresses that are looked up together. */
+#define LPM_BURST 32
+
+/* Both words are atomic and independent of each other. */
+struct lpm_root {
+	uint32_t word; /* length and value of the longest prefix up to LPM_ROOT_BITS; 0: none but /0 */
+	uint32_t node; /* where longer ones are; 0: there are none */
+};
+
+/* Never changes while workers see it, but for the last two, which move with the bits unchanged. */
+struct lpm_node {
+	uint64_t full; /* prefixes that end with the node's bits */
+	uint64_t part; /* shorter ones: the two of 1 bit, the four of 2 bits, up to 5 bits */
+	uint64_t children;
+	uint32_t child; /* the first one; atomic */
+	uint32_t value; /* the block of values, full ones first; atomic */
+};
+
+static_assert(sizeof(struct lpm_node) == CACHE_LINE / 2, "a node is in one line");
+
+/* The prefixes of up to LPM_ROOT_BITS: open addressing, keys of the family's length side by side. */
 struct lpm_rules {
 	uint32_t n, size; /* size: a power of two */
-	uint32_t *values; /* 0: empty; else length and value as in the tree, length 0 included */
+	uint32_t *values; /* 0: empty; else length and value as in the root, length 0 included */
 	uint8_t *keys;
 };
 
 struct lpm {
-	uint32_t *root;
-	uint32_t (*nodes)[LPM_NODE_SIZE];
+	struct lpm_root *root;
 	uint32_t default_value; /* of /0 */
+	struct lpm_blocks nodes, values;
 	/* control's own */
-	uint8_t root_bits, addr_len;
-	uint32_t n_nodes, max_nodes; /* ever used; node 0 is none */
-	uint32_t n_free, n_waiting;  /* to be used again: now, or after the workers' turns */
-	uint32_t *spare;             /* the free ones from the front, the waiting from the back */
+	uint8_t addr_len; /* bytes */
+	uint32_t n;       /* prefixes */
 	uint32_t n_by_len[129];
 	struct lpm_rules rules;
+	struct lpm_waiting waiting;
 };
 
-struct lpm_config {
-	uint8_t root_bits; /* a multiple of 8 */
-	uint8_t addr_len;  /* bytes */
-	uint32_t max_nodes;
-};
-
-/* 0 or -ENOMEM. */
-int lpm_init(struct lpm *lpm, const struct lpm_config *config);
+/* At most so many nodes: 1 << 22 for a million of routes of any kind. 0 or -ENOMEM. */
+int lpm_init(struct lpm *lpm, uint8_t addr_len, uint32_t max_nodes);
 void lpm_fini(struct lpm *lpm);
 
 /* Bits of addr behind len are ignored. Over an older value. 0, -ENOMEM or -ENOSPC: and nothing has changed. */
@@ -73,26 +90,49 @@ int lpm_set(struct lpm *lpm, const uint8_t *addr, uint8_t len, uint32_t value);
 int lpm_del(struct lpm *lpm, const uint8_t *addr, uint8_t len);
 /* Exactly this prefix; 0: there is none. */
 uint32_t lpm_get(const struct lpm *lpm, const uint8_t *addr, uint8_t len);
-/* The longest prefix that covers an address, by the list of prefixes: for control, which wants to know which. */
+/* The longest prefix that covers an address: for control, which wants to know which. */
 uint32_t lpm_find(const struct lpm *lpm, const uint8_t *addr, uint8_t *len);
 
-/* All prefixes in no order: *pos begins at 0. False: no more. addr has room for the family's bytes. */
-bool lpm_next(const struct lpm *lpm, uint32_t *pos, uint8_t *addr, uint8_t *len, uint32_t *value);
+/* Where a list of all prefixes is; begins as zeros. The one it stands on may be deleted. */
+struct lpm_cursor {
+	uint32_t n_rules; /* looked at */
+	uint8_t len;      /* the last prefix of the tree; 0: none yet */
+	uint8_t addr[IP6_LEN];
+};
 
-/* Bytes in use, tree and rules; of the root only what routes have touched, to a page. */
+/*
+ * All prefixes: those of up to LPM_ROOT_BITS in no order, then the others in one. False: no more. addr has room for the
+ * family's bytes.
+ */
+bool lpm_next(const struct lpm *lpm, struct lpm_cursor *cursor, uint8_t *addr, uint8_t *len, uint32_t *value);
+
+/* Bytes in use, all in all; of the root only what routes have touched, to a page. */
 uint64_t lpm_memory(const struct lpm *lpm);
 
-/* Pairs with the stores of entries: what a node holds is there before an entry leads to it. */
-static inline uint32_t lpm_entry(const uint32_t *entry)
+/* --- workers --- */
+
+struct lpm_burst {
+	uint64_t hi[LPM_BURST]; /* an address: its first bits the highest ones */
+	uint64_t lo[LPM_BURST]; /* IPv6 only */
+	uint32_t values[LPM_BURST];
+};
+
+/* The values of the first n addresses; 0: no route. */
+void lpm_lookup_n(const struct lpm *lpm, struct lpm_burst *burst, uint32_t n);
+uint32_t lpm_lookup(const struct lpm *lpm, const uint8_t *addr);
+
+static inline void lpm_burst_put4(struct lpm_burst *burst, uint32_t i, uint32_t addr)
 {
-	return __atomic_load_n(entry, __ATOMIC_ACQUIRE);
+	burst->hi[i] = (uint64_t)addr << 32;
 }
 
-static inline uint32_t lpm_value(const struct lpm *lpm, uint32_t entry)
+static inline void lpm_burst_put6(struct lpm_burst *burst, uint32_t i, const uint8_t *addr)
 {
-	uint32_t value = entry & LPM_VALUE_MAX;
+	uint64_t words[2];
 
-	return likely(value) ? value : __atomic_load_n(&lpm->default_value, __ATOMIC_RELAXED);
+	memcpy(words, addr, sizeof(words));
+	burst->hi[i] = be64toh(words[0]);
+	burst->lo[i] = be64toh(words[1]);
 }
 
 #endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Trees of routes against a list that is searched from end to end. */
-#include "ip/fib4.h"
-#include "ip/fib6.h"
+#include "ip/lpm.h"
 
 #include "base/random.h"
 #include "base/test.h"
@@ -14,7 +13,6 @@
 
 #define RULES_MAX 400
 #define STEPS     8000
-#define LOOKUPS   8
 
 struct naive {
 	uint32_t n;
@@ -62,16 +60,11 @@ static struct ip_prefix random_prefix(struct random *r, bool ip6)
 {
 	struct ip_prefix p = {.addr = random_addr(r, ip6)};
 
-	/* IPv4: short ones are rare, as each writes into much of the root */
+	/* short ones are rare, as each writes into much of the root */
 	p.len = (uint8_t)random_below(r, ip_addr_bits(&p.addr) + 1u);
-	if (!ip6 && p.len < 12 && random_below(r, 20))
+	if (p.len < 12 && random_below(r, 20))
 		p.len += 16;
 	return ip_prefix_network(p);
-}
-
-static uint32_t lookup(const struct lpm *lpm, const struct ip_addr *a)
-{
-	return a->ip6 ? fib6_lookup(lpm, a->bytes) : fib4_lookup(lpm, ip4_of(a));
 }
 
 static void add(struct lpm *lpm, const struct ip_prefix *p, uint32_t value)
@@ -103,28 +96,53 @@ static void drop_any(struct lpm *lpm, struct random *r)
 }
 
 /* Addresses in, at the ends of and around prefixes. */
+static struct ip_addr addr_near(struct random *r, bool ip6)
+{
+	struct ip_addr a = random_addr(r, ip6);
+
+	if (naive.n && random_below(r, 2)) {
+		struct ip_prefix p = naive.rules[random_below(r, naive.n)].prefix;
+
+		a = p.addr;
+		if (p.len < ip_addr_bits(&a) && random_below(r, 2))
+			a.bytes[p.len / 8] ^= (uint8_t)(random_u64(r) & (0xff >> p.len % 8));
+	}
+	return a;
+}
+
 static void compare(struct lpm *lpm, struct random *r, bool ip6)
 {
-	for (int i = 0; i < LOOKUPS; i++) {
-		struct ip_addr a = random_addr(r, ip6);
+	struct ip_addr addrs[LPM_BURST];
+	struct lpm_burst burst;
+	uint32_t n = random_below(r, 8) ? 4 : random_below(r, LPM_BURST + 1);
 
-		if (naive.n && random_below(r, 2)) {
-			struct ip_prefix p = naive.rules[random_below(r, naive.n)].prefix;
+	for (uint32_t i = 0; i < n; i++) {
+		addrs[i] = addr_near(r, ip6);
+		if (ip6)
+			lpm_burst_put6(&burst, i, addrs[i].bytes);
+		else
+			lpm_burst_put4(&burst, i, ip4_of(&addrs[i]));
+	}
+	lpm_lookup_n(lpm, &burst, n);
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t value = naive_lookup(&addrs[i]);
+		uint8_t len;
 
-			a = p.addr;
-			if (p.len < ip_addr_bits(&a) && random_below(r, 2))
-				a.bytes[p.len / 8] ^= (uint8_t)(random_u64(r) & (0xff >> p.len % 8));
-		}
-		assert_int_equal(lookup(lpm, &a), naive_lookup(&a));
+		assert_int_equal(burst.values[i], value);
+		if (i > 0)
+			continue;
+		assert_int_equal(lpm_lookup(lpm, addrs[i].bytes), value);
+		assert_int_equal(lpm_find(lpm, addrs[i].bytes, &len), value);
 	}
 }
 
 static void compare_list(const struct lpm *lpm, bool ip6)
 {
-	uint32_t pos = 0, n = 0, value;
+	struct lpm_cursor cursor = {.len = 0};
+	uint32_t n = 0, value;
 	struct ip_prefix p = {.addr.ip6 = ip6};
 
-	while (lpm_next(lpm, &pos, p.addr.bytes, &p.len, &value)) {
+	while (lpm_next(lpm, &cursor, p.addr.bytes, &p.len, &value)) {
 		uint32_t at = naive_at(&p);
 
 		assert_true(at < naive.n);
@@ -132,7 +150,33 @@ static void compare_list(const struct lpm *lpm, bool ip6)
 		n++;
 	}
 	assert_int_equal(n, naive.n);
-	assert_int_equal(lpm->rules.n, naive.n);
+	assert_int_equal(lpm->n, naive.n);
+}
+
+/* All of them, whichever half of those that are listed is deleted meanwhile. */
+static void delete_while_listing(struct lpm *lpm, struct random *r, bool ip6)
+{
+	struct lpm_cursor cursor = {.len = 0};
+	struct ip_prefix p = {.addr.ip6 = ip6};
+	uint32_t n = 0, n_long = 0, value;
+
+	for (uint32_t i = 0; i < naive.n; i++)
+		n_long += naive.rules[i].prefix.len > LPM_ROOT_BITS;
+	while (lpm_next(lpm, &cursor, p.addr.bytes, &p.len, &value)) {
+		n += p.len > LPM_ROOT_BITS;
+		if (random_below(r, 2))
+			del(lpm, &p);
+	}
+	assert_int_equal(n, n_long);
+	compare_list(lpm, ip6);
+}
+
+/* Every block that is in no tree is free: none was lost. */
+static void assert_empty(struct lpm *lpm)
+{
+	blocks_settle(&lpm->waiting);
+	assert_int_equal(lpm->nodes.n_used - lpm->nodes.n_free, 1 + 2 * LPM_BLOCK_MAX);
+	assert_int_equal(lpm->values.n_used - lpm->values.n_free, 1 + 2 * LPM_BLOCK_MAX);
 }
 
 static void run_model(bool ip6)
@@ -145,7 +189,7 @@ static void run_model(bool ip6)
 	printf("GINNEL_SEED=%llu\n", (unsigned long long)seed);
 	random_init(&r, seed);
 	naive.n = 0;
-	assert_int_equal(ip6 ? fib6_init(&lpm) : fib4_init(&lpm), 0);
+	assert_int_equal(lpm_init(&lpm, ip6 ? IP6_LEN : IP4_LEN, 1 << 16), 0);
 	for (uint32_t step = 0; step < STEPS; step++) {
 		struct ip_prefix p = random_prefix(&r, ip6);
 
@@ -161,9 +205,10 @@ static void run_model(bool ip6)
 		compare(&lpm, &r, ip6);
 	}
 	compare_list(&lpm, ip6);
+	delete_while_listing(&lpm, &r, ip6);
 	while (naive.n)
 		drop_any(&lpm, &r);
-	assert_int_equal(lpm.n_nodes - 1, lpm.n_free + lpm.n_waiting); /* no node was lost */
+	assert_empty(&lpm);
 	lpm_fini(&lpm);
 }
 
@@ -177,25 +222,49 @@ TEST(routes_of_ip6_are_found_as_in_a_list)
 	run_model(true);
 }
 
-TEST(a_tree_that_is_full_refuses_and_stays_right)
+/* With room for so few nodes that much is refused: that changes nothing, and all can be deleted even so. */
+static void run_full(bool ip6, uint32_t max_nodes)
 {
-	struct ip_addr a = ip4_addr(0x0a000000);
+	uint32_t refused = 0;
+	struct random r;
 	struct lpm lpm;
 
-	assert_int_equal(
-		lpm_init(&lpm, &(struct lpm_config){.root_bits = 24, .addr_len = 4, .max_nodes = 3}), 0);
-	assert_int_equal(lpm_set(&lpm, a.bytes, 8, 7), 0);
-	for (uint32_t i = 0; i < 4; i++) {
-		a = ip4_addr(0x0a000001 + (i << 8));
-		assert_int_equal(lpm_set(&lpm, a.bytes, 32, 9), i < 2 ? 0 : -ENOSPC);
-		assert_int_equal(fib4_lookup(&lpm, ip4_of(&a)), i < 2 ? 9 : 7);
+	random_init(&r, max_nodes);
+	naive.n = 0;
+	assert_int_equal(lpm_init(&lpm, ip6 ? IP6_LEN : IP4_LEN, max_nodes), 0);
+	for (uint32_t step = 0; step < STEPS / 4; step++) {
+		struct ip_prefix p = random_prefix(&r, ip6);
+
+		if (random_below(&r, 5) > 0 && naive.n < RULES_MAX && naive_at(&p) == naive.n) {
+			int err = lpm_set(&lpm, p.addr.bytes, p.len, 7);
+
+			assert_true(err == 0 || err == -ENOSPC);
+			refused += err != 0;
+			if (err == 0) {
+				naive.rules[naive.n].prefix = p;
+				naive.rules[naive.n++].value = 7;
+			}
+		} else if (naive.n) {
+			drop_any(&lpm, &r);
+		}
+		compare(&lpm, &r, ip6);
 	}
-	a = ip4_addr(0x0a000001);
-	assert_int_equal(lpm_del(&lpm, a.bytes, 32), 0);
-	assert_int_equal(fib4_lookup(&lpm, 0x0a000001), 7);
-	a = ip4_addr(0x0a000901); /* the node that has gone is used again */
-	assert_int_equal(lpm_set(&lpm, a.bytes, 32, 9), 0);
+	assert_true(refused > 0);
+	compare_list(&lpm, ip6);
+	while (naive.n) {
+		drop_any(&lpm, &r);
+		compare(&lpm, &r, ip6);
+	}
+	assert_empty(&lpm);
 	lpm_fini(&lpm);
+}
+
+TEST(a_tree_that_is_full_refuses_and_stays_right)
+{
+	for (uint32_t max_nodes = 1; max_nodes < 200; max_nodes += 33) {
+		run_full(false, max_nodes);
+		run_full(true, max_nodes);
+	}
 }
 
 /* --- a reader sees the old value or the new one, never another --- */
@@ -209,10 +278,14 @@ static void *reader(void *arg)
 
 	rcu_reader_start();
 	while (!__atomic_load_n(&stop, __ATOMIC_RELAXED)) {
-		for (uint32_t i = 0; i < 256; i++) {
-			uint32_t value = fib4_lookup(&shared, 0x0a000000 + i);
+		for (uint32_t at = 0; at < 256; at += LPM_BURST) {
+			struct lpm_burst burst;
 
-			wrong += value != 1 && value != 2 && value != 3;
+			for (uint32_t i = 0; i < LPM_BURST; i++)
+				lpm_burst_put4(&burst, i, 0x0a000000 + at + i);
+			lpm_lookup_n(&shared, &burst, LPM_BURST);
+			for (uint32_t i = 0; i < LPM_BURST; i++)
+				wrong += burst.values[i] < 1 || burst.values[i] > 3;
 		}
 		rcu_quiet();
 	}
@@ -226,7 +299,7 @@ TEST(a_reader_never_misses_the_cover_of_what_changes)
 	pthread_t thread;
 	void *wrong;
 
-	assert_int_equal(fib4_init(&shared), 0);
+	assert_int_equal(lpm_init(&shared, IP4_LEN, 1024), 0);
 	assert_int_equal(lpm_set(&shared, cover.bytes, 16, 1), 0);
 	assert_int_equal(pthread_create(&thread, NULL, reader, NULL), 0);
 	for (int i = 0; i < 3000; i++) {

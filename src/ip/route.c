@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+static_assert(HOPS_MAX - 1 <= LPM_VALUE_MAX, "a route's value is a hop");
+
 /* --- tables --- */
 
 struct ip_table *ip_table_find(const struct ip *ip, uint32_t id)
@@ -57,9 +59,9 @@ int ip_table_add(struct ip *ip, uint32_t id)
 	if (!t)
 		return -ENOMEM;
 	t->id = id;
-	err = fib4_init(&t->fib4);
+	err = lpm_init(&t->fib4, IP4_LEN, IP_ROUTE_NODES_MAX);
 	if (err == 0)
-		err = fib6_init(&t->fib6);
+		err = lpm_init(&t->fib6, IP6_LEN, IP_ROUTE_NODES_MAX);
 	if (err == 0)
 		err = fixed_routes(ip, t);
 	if (err) {
@@ -95,10 +97,11 @@ static void hop_release(struct ip *ip, uint32_t idx)
 
 static void routes_release(struct ip *ip, struct lpm *fib)
 {
+	struct lpm_cursor cursor = {.len = 0};
 	uint8_t addr[IP6_LEN], len;
-	uint32_t pos = 0, hop;
+	uint32_t hop;
 
-	while (lpm_next(fib, &pos, addr, &len, &hop))
+	while (lpm_next(fib, &cursor, addr, &len, &hop))
 		hop_release(ip, hop);
 }
 
@@ -346,7 +349,7 @@ static bool leads_to(const struct ip *ip, uint32_t hop, const struct iface *ifac
 	return ip->hops.list[hop].iface == iface;
 }
 
-/* Its hop without the ways out by iface. True: the route has changed, and so has the list of routes. */
+/* Its hop without one way out by iface. True: the route has changed. */
 static bool route_forget(struct ip *ip, struct ip_table *t, const struct ip_prefix *prefix, uint32_t old,
 	const struct iface *iface)
 {
@@ -365,12 +368,12 @@ static void fib_forget(struct ip *ip, struct ip_table *t, bool ip6, const struct
 {
 	struct lpm *fib = ip_table_fib(t, ip6);
 	struct ip_prefix prefix = {.addr.ip6 = ip6};
-	uint32_t pos = 0, hop;
+	struct lpm_cursor cursor = {.len = 0};
+	uint32_t hop;
 
-	/* deleting moves others into the gap: that place is looked at once more */
-	while (lpm_next(fib, &pos, prefix.addr.bytes, &prefix.len, &hop))
-		if (route_forget(ip, t, &prefix, hop, iface))
-			pos--;
+	while (lpm_next(fib, &cursor, prefix.addr.bytes, &prefix.len, &hop))
+		while (hop && route_forget(ip, t, &prefix, hop, iface))
+			hop = lpm_get(fib, prefix.addr.bytes, prefix.len);
 }
 
 void ip_routes_forget(struct ip *ip, struct ip_table *t, const struct iface *iface)

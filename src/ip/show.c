@@ -149,13 +149,14 @@ static int by_prefix(const void *a, const void *b)
 /* In order, the first ROUTES_SHOWN of them. */
 static json_t *routes_json(const struct ip *ip, const struct lpm *fib, bool ip6)
 {
-	struct row *rows = calloc(fib->rules.n + 1, sizeof(*rows));
+	struct row *rows = calloc(fib->n + 1, sizeof(*rows));
 	json_t *routes = json_array();
-	uint32_t n = 0, pos = 0;
+	struct lpm_cursor cursor = {.len = 0};
+	uint32_t n = 0;
 
-	for (; rows && n < fib->rules.n; n++) {
+	for (; rows && n < fib->n; n++) {
 		rows[n].prefix.addr.ip6 = ip6;
-		if (!lpm_next(fib, &pos, rows[n].prefix.addr.bytes, &rows[n].prefix.len, &rows[n].hop))
+		if (!lpm_next(fib, &cursor, rows[n].prefix.addr.bytes, &rows[n].prefix.len, &rows[n].hop))
 			break;
 	}
 	if (rows)
@@ -193,7 +194,7 @@ static int show_table(struct ctl_call *call, struct ip_table *t, bool ip6)
 {
 	const struct lpm *fib = ip_table_fib(t, ip6);
 	json_t *o = json_pack("{s:I, s:s, s:I}", "table", (json_int_t)t->id, "family", ip6 ? "ipv6" : "ipv4",
-		"routes", (json_int_t)fib->rules.n);
+		"routes", (json_int_t)fib->n);
 	struct ip_addr addr;
 
 	json_array_append_new(call->result, o);
@@ -379,8 +380,8 @@ int ip_show_tables(struct ctl_call *call)
 	for (uint32_t i = 0; i < ip->n_tables; i++)
 		json_array_append_new(
 			call->result, json_pack("{s:I, s:I, s:I}", "table", (json_int_t)ip->tables[i]->id,
-					      "ip4-routes", (json_int_t)ip->tables[i]->fib4.rules.n,
-					      "ip6-routes", (json_int_t)ip->tables[i]->fib6.rules.n));
+					      "ip4-routes", (json_int_t)ip->tables[i]->fib4.n, "ip6-routes",
+					      (json_int_t)ip->tables[i]->fib6.n));
 	return 0;
 }
 

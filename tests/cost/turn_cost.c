@@ -13,9 +13,11 @@
 
 #include "base/test.h"
 #include "bridge/xconnect.h"
+#include "gateway/nat44.h"
 #include "ip/ip.h"
 #include "wire/ethernet.h"
 #include "wire/ip.h"
+#include "wire/udp.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,6 +43,7 @@ struct cost_case {
 	bool wire;                 /* a cross-connect both ways in place of the bridge */
 	bool lossless;             /* and one on which frames wait */
 	uint8_t route;             /* 4 or 6: each guest is in a network of its own, a router between them */
+	bool nat;                  /* which translates guest 0's addresses */
 };
 
 static const struct cost_case cases[] = {
@@ -70,6 +73,9 @@ static const struct cost_case cases[] = {
 	{.name = "split-64-ip4", .len = 64, .route = 4},
 	{.name = "split-64-ip4-addresses", .len = 64, .route = 4, .n_macs = 256},
 	{.name = "split-64-ip6", .len = 64, .route = 6},
+	{.name = "split-64-ip6-addresses", .len = 64, .route = 6, .n_macs = 256},
+	{.name = "split-64-nat44", .len = 64, .route = 4, .nat = true},
+	{.name = "split-64-nat44-flows", .len = 64, .route = 4, .nat = true, .n_macs = 256},
 	{.name = "split-60-flood", .len = 60, .n_guests = 4, .buffers = 3},
 	{.name = "split-1514-mergeable", .len = 1514, .buffer_len = 512, .buffers = 3},
 	{.name = "split-1514-csum-accepted",
@@ -166,6 +172,25 @@ static void router_address(const struct cost_case *c, uint8_t *frame, uint32_t f
 	}
 }
 
+/* Guest 0 is 192.0.2.1 to guest 1, and keeps its ports. */
+#define OUTSIDE  0xc0000201u
+#define NAT_PORT 5000u
+
+static void nat_address(const struct cost_case *c, uint8_t *frame, uint32_t from, uint32_t number)
+{
+	struct ip_addr remote = router_prefix(4, 1, 20, 9, 0).addr;
+	uint8_t *p = frame + ETHERNET_HEADER_LEN;
+
+	remote.bytes[2] = (uint8_t)number;
+	memcpy(p + (from == 0 ? 16 : 12), remote.bytes, IP4_LEN);
+	if (from == 1)
+		be32_set(p + 16, OUTSIDE);
+	be16_set(p + IP4_HEADER_MIN + (from == 0 ? 0 : 2), (uint16_t)(NAT_PORT + number));
+	be16_set(p + IP4_HEADER_MIN + (from == 0 ? 2 : 0), NAT_PORT);
+	udp_set_len(p + IP4_HEADER_MIN, (uint16_t)(c->len - ETHERNET_HEADER_LEN - IP4_HEADER_MIN));
+	ip4_set_csum(p, IP4_HEADER_MIN);
+}
+
 /* Addresses in turn, on both ends. */
 static void address_frame(const struct cost_case *c, uint32_t from)
 {
@@ -173,6 +198,8 @@ static void address_frame(const struct cost_case *c, uint32_t from)
 
 	if (c->route) {
 		router_address(c, frames[from].bytes, from, (uint32_t)(number >> 8));
+		if (c->nat)
+			nat_address(c, frames[from].bytes, from, (uint32_t)(number >> 8));
 		return;
 	}
 	if (sim.n == 2)
@@ -245,6 +272,22 @@ static void lay_wires(const struct cost_case *c)
 	}
 }
 
+/* Guest 0 speaks to all first, so that everything may come in. */
+static void nat_begin(const struct cost_case *c)
+{
+	nat44_table_add_address(sim.gateway.nat44->table, OUTSIDE);
+	assert_int_equal(nat44_set_side(sim.gateway.nat44, &sim.port[0]->port.iface, NAT44_INSIDE), 0);
+	assert_int_equal(nat44_set_side(sim.gateway.nat44, &sim.port[1]->port.iface, NAT44_OUTSIDE), 0);
+	for (uint32_t n = 0; n < or_one(c->n_macs); n += BURST) {
+		post_buffers(c, 1);
+		send_burst(c, 0);
+		sim_turn(&sim);
+		while (guest_receive(&sim.guest[1], &got))
+			;
+		assert_int_equal(guest_reap(&sim.guest[0]), BURST);
+	}
+}
+
 static void run(const struct cost_case *c, uint32_t turns)
 {
 	struct random random;
@@ -259,6 +302,8 @@ static void run(const struct cost_case *c, uint32_t turns)
 		router_begin(c->route);
 	for (uint32_t i = 0; i < sim.n; i++)
 		frame_make(c, i, &random);
+	if (c->nat)
+		nat_begin(c);
 	for (uint32_t i = 0; i < WARM_UP; i++)
 		exchange(c, false);
 	while (turns-- > 0)
