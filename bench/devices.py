@@ -66,7 +66,7 @@ class Router(Program):
 
     guests_listen = False
 
-    def __init__(self, scratch, family=4, routes=1, options=("--poll",)):
+    def __init__(self, scratch, family=4, routes=1, nat=False, options=("--poll",)):
         scratch = Path(scratch)
         self.api = scratch / "api.sock"
         self.sockets = [scratch / f"p{i}.sock" for i in range(2)]
@@ -78,6 +78,10 @@ class Router(Program):
                       f"set interface state {name} up", f"set interface ip address {name} {own}",
                       f"set ip neighbor {name} {guest} 02:0{i}:00:00:00:00 static",
                       self.routes(family, i, routes) + f" via {guest} {name}"]
+        if nat:
+            lines += ["ip route add 10.64.0.0/16 via 10.0.0.2 VirtualEthernet0/0/0",
+                      "set interface nat44 in VirtualEthernet0/0/0 out VirtualEthernet0/0/1",
+                      "nat44 add address 192.0.2.1"]
         startup = scratch / "startup"
         startup.write_text("\n".join(lines) + "\n")
         super().__init__(scratch, "ginneld", [

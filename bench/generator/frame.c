@@ -15,6 +15,12 @@
 #define MAC_OF(port)    (0x020000000000ull | (uint64_t)(port) << 32)
 #define IP_OF(port)     (0x0a000001u + (port))
 
+/* Hosts that are translated, and as whom. */
+#define INSIDE_OF(host)  (0x0a400000u + (host))
+#define OUTSIDE          0xc0000201u
+#define PORTS_PER_HOST   8192u
+#define PORTS_TRANSLATED (7 * PORTS_PER_HOST)
+
 /* Of the golden ratio: multiples of it are spread evenly. */
 #define SPREAD_NUMBER 0x9e3779b97f4a7c15ull
 #define SPREAD_PLACE  0xd1b54a32d192ed03ull
@@ -46,6 +52,7 @@ struct frame_shape frame_shape(const struct options *o)
 		};
 	return (struct frame_shape){
 		.route = (uint8_t)o->route,
+		.nat = o->nat,
 		.networks = o->route ? networks_of(o) : NULL,
 		.len = o->size,
 		.number_at = at,
@@ -119,24 +126,40 @@ static void routed_build(const struct frame_shape *s, uint8_t *frame, uint32_t f
 }
 
 /* RFC 1624, equation 3, for the words of an address. */
-static void set_dst4(uint8_t *ip, uint32_t dst)
+static void set_ip4(uint8_t *ip, uint32_t at, uint32_t to)
 {
-	const uint32_t old = ~be32_get(ip + 16);
+	const uint32_t old = ~be32_get(ip + at);
 	uint32_t sum =
-		(uint16_t)~be16_get(ip + 10) + (old >> 16) + (old & 0xffff) + (dst >> 16) + (dst & 0xffff);
+		(uint16_t)~be16_get(ip + 10) + (old >> 16) + (old & 0xffff) + (to >> 16) + (to & 0xffff);
 
 	sum = (sum & 0xffff) + (sum >> 16);
 	sum = (sum & 0xffff) + (sum >> 16);
 	be16_set(ip + 10, (uint16_t)~sum);
-	be32_set(ip + 16, dst);
+	be32_set(ip + at, to);
+}
+
+/* From a host inside to one outside, or back. */
+static void set_translated(uint8_t *ip, uint32_t to, uint32_t flow, uint32_t outside)
+{
+	const uint32_t number = flow % PORTS_TRANSLATED;
+	const uint16_t port = (uint16_t)(FRAME_FLOW_FIRST + number);
+
+	set_ip4(ip, 12, to % 2 ? INSIDE_OF(number / PORTS_PER_HOST) : outside);
+	set_ip4(ip, 16, to % 2 ? outside : OUTSIDE);
+	be16_set(ip + IP4_HEADER_MIN, to % 2 ? port : UDP_PORT);
+	be16_set(ip + IP4_HEADER_MIN + 2, to % 2 ? UDP_PORT : port);
 }
 
 void frame_set_route(const struct frame_shape *s, uint8_t *frame, uint32_t to, uint32_t flow)
 {
 	uint8_t *ip = frame + IP_AT;
 
+	if (s->nat) {
+		set_translated(ip, to, flow, ROUTED4(to | 1) + (s->networks[flow] << 8) + 1);
+		return;
+	}
 	if (s->route == 4) {
-		set_dst4(ip, ROUTED4(to) + (s->networks[flow] << 8) + 1);
+		set_ip4(ip, 16, ROUTED4(to) + (s->networks[flow] << 8) + 1);
 		return;
 	}
 	be16_set(ip + 24, (uint16_t)(0x2010 + to));

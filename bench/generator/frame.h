@@ -10,7 +10,8 @@
  * number.
  *
  * Routed frames go to the router's address, and flows differ by their destination. IPv6 leaves no room for the number in 64
- * bytes: it is the lower half of the source address there.
+ * bytes: it is the lower half of the source address there. Where addresses are translated, a flow has a host and a port
+ * inside, which no other host has too: so it keeps the port, and its partner knows where to answer.
  */
 #ifndef GINNEL_BENCH_FRAME_H
 #define GINNEL_BENCH_FRAME_H
@@ -38,6 +39,7 @@ struct frame_shape {
 	uint32_t macs, flows;
 	bool tcp;
 	uint8_t route;            /* 4 or 6 */
+	bool nat;                 /* what even ports send is translated */
 	const uint32_t *networks; /* of each flow, which of those behind the partner it goes to */
 };
 
@@ -68,7 +70,7 @@ static inline void frame_set_flow(uint8_t *frame, uint32_t flow)
 	be16_set(frame + FRAME_FLOW_AT, (uint16_t)(FRAME_FLOW_FIRST + flow));
 }
 
-/* Routed: the destination of a flow behind port `to`; IPv4 with its checksum. */
+/* Routed: the addresses of a flow to what is behind port `to`; IPv4 with its checksum. */
 void frame_set_route(const struct frame_shape *s, uint8_t *frame, uint32_t to, uint32_t flow);
 
 static inline uint64_t frame_word(const uint8_t *frame, uint32_t at)

@@ -52,6 +52,10 @@ static const struct option_row {
 	{"networks", NUMBER, offsetof(struct options, networks), 1, NETWORKS_MAX, "N",
 		"with --route: /24 from 16.0.0.0 + N * 8.0.0.0, or /48 from 201N::, behind each port "
 		"(default 1)"},
+	{"nat", FLAG, offsetof(struct options, nat), 0, 0, NULL,
+		"with --route 4: even ports are inside, at 10.64.0.0 and up, each flow from a port of its "
+		"own up to "
+		"57344; the router is 192.0.2.1 outside"},
 	{"macs", NUMBER, offsetof(struct options, macs), 1, MACS_MAX, "N",
 		"addresses per port, in turn (default 1)"},
 	{"gso", FLAG, offsetof(struct options, gso), 0, 0, NULL, "frames are TCP segments to be cut (TSO4)"},
@@ -154,6 +158,8 @@ static const char *conflict(const struct options *o)
 		return "--flows above 32768 needs --route";
 	if (o->route && (o->route == 5 || o->gso || o->latency || o->macs > 1))
 		return "--route is 4 or 6, without --gso, --latency, --echo and --macs";
+	if (o->nat && (o->route != 4 || o->verify))
+		return "--nat is with --route 4, without --verify";
 	if (o->gso && o->size <= 1514)
 		return "--gso needs frames that have to be cut: give --size 1515 or more";
 	return NULL;

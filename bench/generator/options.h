@@ -36,6 +36,7 @@ struct options {
 	uint32_t flows, macs;
 	uint32_t route;    /* 4 or 6: through a router, whose kind of IP; 0: a switch */
 	uint32_t networks; /* behind each port, if it is a router */
+	bool nat;          /* which translates what even ports send */
 
 	/* what is measured */
 	bool verify, latency, json;
