@@ -61,6 +61,7 @@ static enum drop handle(
 		server->config.n_dns = dns_service_serves(s->dns, pkt->rx);
 	}
 	drop = dhcp_server_handle(server, &m, turn->now_ns / NS_PER_S, &answer);
+	s->changed |= drop == DROP_NONE && m.type != DHCP_DISCOVER;
 	lock_release(&s->lock);
 	return drop ? drop : send_answer(s, turn, pkt->rx, &m, &answer, server->config.server);
 }

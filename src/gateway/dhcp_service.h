@@ -25,7 +25,8 @@ struct dhcp_service {
 	struct ip *ip;
 	struct iface_table *ifaces;
 	struct dns_service *dns;
-	struct lock lock;                   /* over what servers hold */
+	struct lock lock;                   /* over what servers hold, and: */
+	bool changed;                       /* since dhcp_service_changed() */
 	struct dhcp_pool *pools[IFACE_MAX]; /* rcu_load() */
 	/* control */
 	char names[IFACE_MAX][IFACE_NAME_LEN]; /* whose pool it is, as numbers are used again */
@@ -49,6 +50,19 @@ void dhcp_service_tick(struct dhcp_service *s, uint64_t now_ns);
 
 json_t *dhcp_service_save(struct dhcp_service *s);
 int dhcp_service_restore(struct dhcp_service *s, const json_t *state);
+
+/* Two clocks at one time: ours, and one that outlives the process. */
+struct dhcp_clocks {
+	uint64_t now_s, calendar_s;
+};
+
+/*
+ * What stations hold, for another start: {interface: [{address, mac, until, host}]}. Taken back are those that fit, for at
+ * most as long as a lease lasts here, so a calendar that jumped costs nothing. The changed flag is down afterwards.
+ */
+json_t *dhcp_service_leases(struct dhcp_service *s, const struct dhcp_clocks *clocks);
+void dhcp_service_take_leases(struct dhcp_service *s, const json_t *leases, const struct dhcp_clocks *clocks);
+bool dhcp_service_changed(struct dhcp_service *s);
 
 extern const struct ctl_table dhcp_commands; /* subject: struct dhcp_service */
 

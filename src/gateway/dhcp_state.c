@@ -130,5 +130,6 @@ int dhcp_service_restore(struct dhcp_service *s, const json_t *state)
 	json_array_foreach ((json_t *)(uintptr_t)state, i, o)
 		if (!err)
 			err = pool_restore(s, o);
+	s->changed = true; /* whoever keeps them somewhere has not these */
 	return err;
 }

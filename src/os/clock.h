@@ -17,6 +17,15 @@ static inline uint64_t clock_now_ns(void)
 	return (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
 }
 
+/* What the calendar says, for what outlives the process; it may jump. */
+static inline uint64_t clock_calendar_s(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	return (uint64_t)t.tv_sec;
+}
+
 /* The processor's own clock, which runs on at one rate; what stages are counted by. 0: it has none that we know. */
 static inline uint64_t clock_cycles(void)
 {

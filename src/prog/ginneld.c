@@ -10,6 +10,7 @@
 #include "prog/commands.h"
 #include "prog/config_rules.h"
 #include "prog/handover.h"
+#include "prog/lease_file.h"
 #include "prog/options.h"
 #include "prog/resolv.h"
 #include "prog/process.h"
@@ -29,6 +30,7 @@ struct daemon {
 	struct rooms rooms;
 	struct handover handover;
 	struct process process;
+	struct lease_file leases;
 	struct loop_timer age, pings;
 };
 
@@ -67,6 +69,7 @@ static void on_age(void *arg)
 	bridges_age(d->rooms.bridges, loop_now(d->loop));
 	ip_tick(d->rooms.ip, loop_now(d->loop));
 	gateway_tick(&d->rooms.gateway, loop_now(d->loop));
+	lease_file_tick(&d->leases, loop_now(d->loop));
 	statistics_beat(&d->rooms.statistics);
 	loop_timer_set(d->loop, &d->age, loop_now(d->loop) + NS_PER_S);
 }
@@ -219,6 +222,7 @@ static int daemon_start(struct daemon *d)
 	d->handover = (struct handover){
 		.loop = d->loop, .rooms = &d->rooms, .ctl = d->ctl, .api_socket = d->options->api_socket};
 	handover_init(&d->handover);
+	d->leases = (struct lease_file){.path = d->options->leases, .dhcp = d->rooms.gateway.dhcp};
 	loop_timer_init(&d->age, on_age, d);
 	loop_timer_init(&d->pings, on_pings, d);
 	ip_set_ping_alarm(d->rooms.ip, arm_pings, d);
@@ -240,6 +244,7 @@ static int start_fresh(struct daemon *d)
 		log_error("ginneld: %s", why);
 		return -EINVAL;
 	}
+	lease_file_read(&d->leases, loop_now(d->loop));
 	err = ctl_server_start(&d->handover.server, d->loop, d->ctl, d->options->api_socket);
 	if (err) {
 		log_error("ginneld: %s", unix_explain(err, d->options->api_socket, why, sizeof(why)));
@@ -276,6 +281,8 @@ static int daemon_open(struct daemon *d)
 
 static void daemon_end(struct daemon *d)
 {
+	if (d->leases.path)
+		lease_file_write(&d->leases, loop_now(d->loop));
 	if (d->handover.server) {
 		handover_fini(&d->handover);
 		ctl_server_stop(d->handover.server);

@@ -64,6 +64,12 @@ static int set_config(void *target, const char *text, char wanted[OPTION_WANTED_
 	return 0;
 }
 
+static int set_leases(void *target, const char *text, char wanted[OPTION_WANTED_LEN])
+{
+	((struct options *)target)->leases = text;
+	return 0;
+}
+
 static int set_replace(void *target, const char *text, char wanted[OPTION_WANTED_LEN])
 {
 	((struct options *)target)->replace = true;
@@ -117,6 +123,8 @@ static const struct option_row rows[] = {
 	{"startup", 's', "FILE", "run the command lines of FILE before anything else", set_startup},
 	{"config", 'C', "FILE", "apply this configuration file at the start, and again at SIGHUP",
 		set_config},
+	{"leases", 'L', "FILE", "keep what DHCP has given to whom in FILE, and know it at the next start",
+		set_leases},
 	{"replace", 'r', NULL,
 		"take over ports and guests from the daemon that runs at the control socket, and end it; "
 		"without one, start as usual",

@@ -11,6 +11,7 @@ struct options {
 	char api_socket[API_PATH_SIZE];
 	const char *startup;           /* NULL: none */
 	const char *config;            /* NULL: none */
+	const char *leases;            /* NULL: none */
 	bool replace;                  /* the daemon that runs */
 	bool fd_store;                 /* leave guests to the service manager at the end */
 	struct workers_config workers; /* n, cpus, polling, spin_ns are filled in */
