@@ -182,6 +182,7 @@ accel_scale() {
 #   --mac, --ip      of the interface, e.g. 52:54:00:00:00:01 and 10.0.0.1/24
 #   --queues 1       queue pairs
 #   --device ""      more options of the virtio device, e.g. mrg_rxbuf=off,csum=off
+#   --nets ""        more interfaces, as words: SOCKET, or SOCKET and such options behind commas
 #   --disk PATH      vhost-user socket of its disk, which QEMU connects to, again and again; without, it has none
 #   --disk-device "" more options of the disk's virtio device
 #   --memory 128     MiB
@@ -190,15 +191,22 @@ accel_scale() {
 #   --append ""      more of the kernel's command line
 #   --incoming URI   it does not boot: another QEMU sends it there
 guest_start() {
-	local name=$1 net=() disk=() append="console=ttyS0 quiet panic=-1 reboot=t guest.name=$1"
+	local name=$1 net=() disk=() another append="console=ttyS0 quiet panic=-1 reboot=t guest.name=$1"
 	local -A guest=([role]=client [queues]=1 [memory]=128 [cpus]=1 [device]="" [socket]="" [ip]="" [run]=""
-		[mac]=52:54:00:00:00:01 [incoming]="" [append]="" [disk]="" [disk-device]="")
+		[mac]=52:54:00:00:00:01 [incoming]="" [append]="" [disk]="" [disk-device]=""
+		[nets]="" [id]=net)
 	shift
 	while [ $# -gt 0 ]; do
 		guest[${1#--}]=$2
 		shift 2
 	done
 	[ -z "${guest[socket]}" ] || mapfile -t net < <(guest_net guest)
+	for another in ${guest[nets]}; do
+		local -A more=([id]="net${#net[@]}" [socket]="${another%%,*}" [role]=client [queues]=1
+			[device]="${another#"${another%%,*}"}" [mac]="${guest[mac]}")
+		more[device]=${more[device]#,}
+		mapfile -t -O ${#net[@]} net < <(guest_net more)
+	done
 	[ -z "${guest[disk]}" ] || disk=(-chardev "socket,id=disk,path=${guest[disk]},reconnect=1"
 		-device "vhost-user-blk-pci,chardev=disk${guest[disk-device]:+,${guest[disk-device]}}")
 	append+=" guest.ip=${guest[ip]} guest.run=$([ -z "${guest[run]}" ] || base64 -w 0 "${guest[run]}") ${guest[append]}"
@@ -220,7 +228,8 @@ guest_start() {
 # guest_net ARRAY: QEMU's arguments for the network interface, one in a line
 guest_net() {
 	local -n of=$1
-	local socket="socket,id=net,path=${of[socket]}" device="virtio-net-pci,netdev=net,mac=${of[mac]}"
+	local id=${of[id]}
+	local socket="socket,id=$id,path=${of[socket]}" device="virtio-net-pci,netdev=$id,mac=${of[mac]}"
 	case ${of[role]} in
 	client) socket+=",reconnect=1" ;;
 	server) socket+=",server=on,wait=off" ;;
@@ -233,7 +242,7 @@ guest_net() {
 	elif [ "${of[queues]}" != 1 ]; then
 		device+=",vectors=$((2 * of[queues] + 2))"
 	fi
-	printf '%s\n' -chardev "$socket" -netdev "vhost-user,id=net,chardev=net,queues=${of[queues]}" \
+	printf '%s\n' -chardev "$socket" -netdev "vhost-user,id=$id,chardev=$id,queues=${of[queues]}" \
 		-device "$device${of[device]:+,${of[device]}}"
 }
 

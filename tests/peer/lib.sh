@@ -173,10 +173,10 @@ file_move() {
 	[ -z "${5:-}" ] || result "$5" "$rate" MB/s
 }
 
-# features_expect GUEST BIT=VALUE[,BIT=VALUE]...: that the options of the virtio device took
+# features_expect GUEST BIT=VALUE[,BIT=VALUE]... [eth0]: that the options of the virtio device took
 features_expect() {
 	local bits wanted want
-	bits=$(guest_run "$1" "cat /sys/class/net/eth0/device/features")
+	bits=$(guest_run "$1" "cat /sys/class/net/${3:-eth0}/device/features")
 	IFS=, read -ra wanted <<<"$2"
 	for want in "${wanted[@]}"; do
 		expect "feature ${want%=*} of $1" "${bits:${want%=*}:1}" = "${want#*=}"
