@@ -95,7 +95,8 @@ TEST(a_slow_call_is_the_last_one_for_a_while_that_doubles)
 		now_ns += BLK_PACE_SLOW_NS;
 		assert_false(blk_pace_own(&p, now_ns + pause_ns - 1));
 		assert_true(blk_pace_own(&p, now_ns + pause_ns));
-		pause_ns = min_u64(2 * pause_ns, BLK_PACE_LAST_NS);
+		if (i > 0)
+			pause_ns = min_u64(2 * pause_ns, BLK_PACE_LAST_NS);
 	}
 	/* a quick one, and it begins anew */
 	blk_pace_took(&p, now_ns, now_ns + 1);
@@ -105,9 +106,18 @@ TEST(a_slow_call_is_the_last_one_for_a_while_that_doubles)
 	assert_true(blk_pace_own(&p, now_ns + 110 * NS_PER_S));
 }
 
+TEST(one_slow_call_may_be_chance)
+{
+	struct blk_pace p = {0};
+
+	blk_pace_took(&p, 0, NS_PER_S);
+	assert_true(blk_pace_own(&p, NS_PER_S + BLK_PACE_SLOW_NS * BLK_PACE_SHARE));
+}
+
 TESTS(cmocka_unit_test(without_limits_nothing_waits),
 	cmocka_unit_test(a_second_has_its_requests_and_the_first_one_a_burst_more),
 	cmocka_unit_test(bytes_are_paid_after_they_began_so_no_request_is_too_large),
 	cmocka_unit_test(the_tighter_limit_counts_and_both_can_be_changed),
 	cmocka_unit_test(the_largest_rates_and_debts_overflow_nothing),
-	cmocka_unit_test(a_slow_call_is_the_last_one_for_a_while_that_doubles))
+	cmocka_unit_test(a_slow_call_is_the_last_one_for_a_while_that_doubles),
+	cmocka_unit_test(one_slow_call_may_be_chance))

@@ -4,8 +4,10 @@
  *
  * A call on a file in memory, or on one that the page cache has, is over before another thread would have woken up. The
  * same call may wait for a disk. So it is tried; after one that took longer than a thread needs to wake up the others are
- * left to others, for 16 times as long as it took, twice that if the next try is slow as well, and so on up to 10 s. So
- * slow calls take a sixteenth of the worker's time at most, and hardly any where they are the rule.
+ * left to others. For a moment only if it was one: a worker that has lost its processor for a while cannot tell that
+ * from a slow disk. If the next try is slow as well, for 16 times as long as it took, then for twice that, and so on up
+ * to 10 s. So slow calls take a sixteenth of the worker's time at most where they go on, and hardly any where they are
+ * the rule.
  */
 #ifndef GINNEL_BACKEND_BLK_PACE_H
 #define GINNEL_BACKEND_BLK_PACE_H
@@ -39,8 +41,8 @@ static inline void blk_pace_took(struct blk_pace *p, uint64_t began_ns, uint64_t
 		p->slow = 0;
 		return;
 	}
-	p->until_ns =
-		now_ns + min_u64(min_u64(took_ns, NS_PER_S) * BLK_PACE_SHARE << p->slow, BLK_PACE_LAST_NS);
+	took_ns = p->slow == 0 ? BLK_PACE_SLOW_NS : min_u64(took_ns, NS_PER_S) << (p->slow - 1);
+	p->until_ns = now_ns + min_u64(took_ns * BLK_PACE_SHARE, BLK_PACE_LAST_NS);
 	p->slow = min_u32(p->slow + 1, 16);
 }
 

@@ -173,7 +173,7 @@ static void close_bed(void)
 
 /* --- turns --- */
 
-TEST(a_turn_takes_a_burst_and_the_next_one_the_rest)
+TEST(a_turn_takes_a_burst_and_later_ones_the_rest)
 {
 	open_bed(options(), 0);
 	give();
@@ -181,8 +181,8 @@ TEST(a_turn_takes_a_burst_and_the_next_one_the_rest)
 	turn();
 	assert_int_equal(n_issued, BLK_BURST);
 	assert_int_equal(queue()->in_flight, BLK_BURST);
-	turn();
-	assert_int_equal(n_issued, BED_DEPTH);
+	while (n_issued < BED_DEPTH)
+		assert_true(turn() > 0);
 	nothing_answered();
 	close_bed();
 }
@@ -542,7 +542,7 @@ TEST(from_a_worker_that_hangs_rings_are_taken_one_by_one)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_turn_takes_a_burst_and_the_next_one_the_rest),
+		cmocka_unit_test(a_turn_takes_a_burst_and_later_ones_the_rest),
 		cmocka_unit_test(no_more_requests_are_taken_than_the_depth_allows),
 		cmocka_unit_test(answers_come_in_the_order_in_which_requests_end_with_one_call),
 		cmocka_unit_test(a_transfer_that_was_done_in_part_goes_on),
