@@ -11,11 +11,15 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 /* Bursts of large frames; without CAP_NET_ADMIN as much of it as the system's limit allows. */
 #define BUFFER_LEN (8 << 20)
+
+/* What the kernel takes at once for a ring. */
+#define RING_BLOCK_LEN (64u << 10)
 
 static int set(int fd, int level, int option, int value)
 {
@@ -121,6 +125,37 @@ int packet_socket_adopt(int fd)
 	if (fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0 || fcntl(fd, F_SETFD, FD_CLOEXEC) != 0)
 		return -errno;
 	return make_fit(fd, index);
+}
+
+int packet_ring_make(int fd)
+{
+	const struct tpacket_req ring = {
+		.tp_block_size = RING_BLOCK_LEN,
+		.tp_block_nr = PACKET_RING_PLACES * PACKET_RING_PLACE_LEN / RING_BLOCK_LEN,
+		.tp_frame_size = PACKET_RING_PLACE_LEN,
+		.tp_frame_nr = PACKET_RING_PLACES,
+	};
+	int err = set(fd, SOL_PACKET, PACKET_VERSION, TPACKET_V2);
+
+	if (err == 0)
+		err = set(fd, SOL_PACKET, PACKET_COPY_THRESH, PACKET_RING_PLACE_LEN);
+	if (err == 0 && setsockopt(fd, SOL_PACKET, PACKET_RX_RING, &ring, sizeof(ring)) != 0)
+		err = -errno;
+	return err;
+}
+
+uint8_t *packet_ring_map(int fd)
+{
+	void *ring = mmap(NULL, PACKET_RING_PLACES * PACKET_RING_PLACE_LEN, PROT_READ | PROT_WRITE,
+		MAP_SHARED | MAP_POPULATE, fd, 0);
+
+	return ring == MAP_FAILED ? NULL : ring;
+}
+
+void packet_ring_unmap(uint8_t *ring)
+{
+	if (ring)
+		munmap(ring, PACKET_RING_PLACES * PACKET_RING_PLACE_LEN);
 }
 
 /* Of the socket's own namespace, wherever we are. */

@@ -43,7 +43,7 @@ static int run_create_fd(struct ctl_call *call)
 		const struct host_port *hp = host_port_of(port);
 
 		for (uint32_t q = 0; hp && q < hp->n_queues; q++)
-			if (hp->queues[q].fd == config.fd)
+			if (hp->queues[q].socket.fd == config.fd)
 				return ctl_fail(
 					call, "descriptor %d is %s already", config.fd, port->iface.name);
 	}
@@ -68,7 +68,7 @@ static json_t *queues_json(const struct host_port *hp)
 	json_t *rows = json_array();
 
 	for (uint32_t q = 0; q < hp->n_queues; q++) {
-		json_t *row = json_pack("{s:i, s:i}", "queue", (int)q, "fd", hp->queues[q].fd);
+		json_t *row = json_pack("{s:i, s:i}", "queue", (int)q, "fd", hp->queues[q].socket.fd);
 
 		if (hp->port.rx_waker[q])
 			json_object_set_new(row, "thread", json_integer(hp->port.rx_worker[q]));

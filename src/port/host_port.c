@@ -27,34 +27,34 @@ static struct host_port *host_of(struct port *port)
 
 static uint32_t host_rx(struct port *port, uint32_t queue, struct turn *turn, uint32_t max)
 {
-	return socket_queue_rx(&host_of(port)->queues[queue], &port->iface, turn, max);
+	return packet_queue_rx(&host_of(port)->queues[queue], &port->iface, turn, max);
 }
 
-/* The memory of the bodies is used again. */
 static void host_rx_done(struct port *port, uint32_t queue)
 {
+	packet_queue_rx_done(&host_of(port)->queues[queue]);
 }
 
 static bool host_rx_arm(struct port *port, uint32_t queue)
 {
-	return socket_queue_arm(&host_of(port)->queues[queue]);
+	return packet_queue_arm(&host_of(port)->queues[queue]);
 }
 
 static void host_rx_disarm(struct port *port, uint32_t queue)
 {
-	socket_queue_disarm(&host_of(port)->queues[queue]);
+	packet_queue_disarm(&host_of(port)->queues[queue]);
 }
 
 static void host_rx_watch(struct port *port, uint32_t queue, bool on)
 {
-	port_watch_fd(port, queue, host_of(port)->queues[queue].fd, on);
+	port_watch_fd(port, queue, host_of(port)->queues[queue].socket.fd, on);
 }
 
 static void host_tx(struct port *port, struct turn *turn, struct pkt *const *pkts, uint32_t n)
 {
 	const struct host_port *hp = host_of(port);
 	const struct socket_sender sender = {
-		.fd = hp->queues[turn->worker % hp->n_queues].fd,
+		.fd = hp->queues[turn->worker % hp->n_queues].socket.fd,
 		.prefix = SOCKET_PREFIX_VNET,
 		.caps = HOST_CAPS,
 		.mtu_max = IFACE_MTU_MAX,
@@ -70,7 +70,7 @@ static void host_tick(struct port *port)
 	struct host_port *hp = host_of(port);
 	uint32_t mtu;
 
-	if (host_port_is_gone(hp) || packet_socket_ask(hp->queues[0].fd, hp->host_if, &mtu) == 0)
+	if (host_port_is_gone(hp) || packet_socket_ask(hp->queues[0].socket.fd, hp->host_if, &mtu) == 0)
 		return;
 	log_warning("%s: the kernel's interface %s is gone: delete the port, and create it when it is back",
 		port->iface.name, hp->host_if);
@@ -87,16 +87,18 @@ static void host_check_memory(struct port *port)
 {
 }
 
-/* What waits in the sockets waits for the successor. */
+/* What waits in rings and sockets waits for the successor. */
 static json_t *host_save(struct port *port, struct parcel *parcel)
 {
 	const struct host_port *hp = host_of(port);
-	json_t *fds = json_array();
+	json_t *fds = json_array(), *places = json_array();
 
-	for (uint32_t i = 0; i < hp->n_queues; i++)
-		json_array_append_new(fds, parcel_put(parcel, hp->queues[i].fd));
-	return json_pack("{s:s, s:s*, s:o}", "host-interface", hp->host_if, "host-namespace", hp->host_ns,
-		"queues", fds);
+	for (uint32_t i = 0; i < hp->n_queues; i++) {
+		json_array_append_new(fds, parcel_put(parcel, hp->queues[i].socket.fd));
+		json_array_append_new(places, json_integer((json_int_t)hp->queues[i].at));
+	}
+	return json_pack("{s:s, s:s*, s:o, s:o}", "host-interface", hp->host_if, "host-namespace",
+		hp->host_ns, "queues", fds, "places", places);
 }
 
 static void host_resume(struct port *port)
@@ -114,8 +116,8 @@ static void host_destroy(struct port *port)
 	struct host_port *hp = host_of(port);
 
 	for (uint32_t i = 0; i < hp->n_queues; i++) {
-		close(hp->queues[i].fd);
-		socket_queue_fini(&hp->queues[i]);
+		packet_queue_fini(&hp->queues[i]);
+		close(hp->queues[i].socket.fd);
 	}
 	free(hp->scratch);
 	free(hp->host_ns);
@@ -145,20 +147,20 @@ struct host_port *host_port_of(struct port *port)
 
 /* --- making one --- */
 
-/* The descriptors become the port's, whatever is returned. */
-static int host_alloc(
-	struct host_port **out, const struct ports *ports, const char *host_ns, const int *fds, uint32_t n)
+/* The descriptors become the port's, whatever is returned; make_rings: as packet_queue_init(). */
+static int host_alloc(struct host_port **out, const struct ports *ports, const char *host_ns, const int *fds,
+	uint32_t n, bool make_rings)
 {
 	struct host_port *hp = calloc(1, sizeof(*hp));
 	int err = hp ? 0 : -ENOMEM;
 
 	for (uint32_t i = 0; i < n; i++) {
-		int failed = err ? err : socket_queue_init(&hp->queues[i], fds[i], true, true);
+		int failed = err ? err : packet_queue_init(&hp->queues[i], fds[i], make_rings);
 
 		if (failed && !err)
 			err = failed;
 		if (hp)
-			hp->queues[hp->n_queues++].fd = fds[i];
+			hp->queues[hp->n_queues++].socket.fd = fds[i];
 		else
 			close(fds[i]);
 	}
@@ -218,7 +220,7 @@ static void explain(int err, const struct opening *o, char why[256])
 static int host_list(struct ports *ports, struct host_port *hp, const uint8_t mac[6])
 {
 	uint32_t mtu = IFACE_MTU_DEFAULT;
-	int err = packet_socket_ask(hp->queues[0].fd, hp->host_if, &mtu);
+	int err = packet_socket_ask(hp->queues[0].socket.fd, hp->host_if, &mtu);
 
 	if (err)
 		return err;
@@ -234,7 +236,7 @@ static int host_list(struct ports *ports, struct host_port *hp, const uint8_t ma
 static int host_begin(struct ports *ports, const struct host_port_config *config, const int *fds, uint32_t n,
 	struct host_port **out)
 {
-	int err = host_alloc(out, ports, config->host_ns, fds, n);
+	int err = host_alloc(out, ports, config->host_ns, fds, n, true);
 
 	if (err)
 		return err;
@@ -287,9 +289,12 @@ int host_port_restore(struct ports *ports, const json_t *state, struct parcel *p
 	}
 	if (n == 0)
 		return -EBADF;
-	err = host_alloc(&hp, ports, parcel_str(state, "host-namespace", NULL), fds, n);
+	err = host_alloc(&hp, ports, parcel_str(state, "host-namespace", NULL), fds, n, false);
 	if (err)
 		return err;
+	for (i = 0; i < n; i++)
+		hp->queues[i].at =
+			(uint32_t)json_integer_value(json_array_get(json_object_get(state, "places"), i));
 	snprintf(hp->host_if, sizeof(hp->host_if), "%s", parcel_str(state, "host-interface", ""));
 	err = port_add_restored(ports, &hp->port, state);
 	if (err) {
