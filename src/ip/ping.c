@@ -246,8 +246,10 @@ static void look(struct ping *ping, uint64_t now_ns)
 		if (was.state == ECHO_ANSWERED)
 			tell(ping, &was);
 	}
+	lock_take(&ping->pings->lock);
 	while (ping->n_done < ping->n_sent && echo_of(ping, ping->n_done + 1)->state == ECHO_NONE)
 		ping->n_done++;
+	lock_release(&ping->pings->lock);
 }
 
 /* When there is something to do again. */

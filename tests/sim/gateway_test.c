@@ -192,6 +192,107 @@ TEST(a_forwarded_port_leads_inside)
 	sim_fini(&sim);
 }
 
+/* --- fragments --- */
+
+#define L4 (ETHERNET_HEADER_LEN + IP4_HEADER_MIN)
+
+static struct packet whole, seen;
+
+/* A piece of `whole`, to the router; its datagram has that number. */
+static void send_piece(uint32_t from, uint16_t id, uint32_t at, uint32_t len)
+{
+	uint8_t *p = packet.bytes + ETHERNET_HEADER_LEN;
+	bool more = L4 + at + len < whole.len;
+
+	memset(&packet.hdr, 0, sizeof(packet.hdr));
+	memcpy(packet.bytes, whole.bytes, L4);
+	memcpy(packet.bytes + L4, whole.bytes + L4 + at, len);
+	packet.len = L4 + len;
+	ip4_set_total_len(p, (uint16_t)(IP4_HEADER_MIN + len));
+	ip4_set_id(p, id);
+	be16_set(p + 6, (uint16_t)(at / 8 | (more ? 0x2000u : 0)));
+	ip4_set_csum(p, IP4_HEADER_MIN);
+	send_as_is(from);
+}
+
+/* The next frame is the piece behind what was seen of its datagram. */
+static void see_piece(uint32_t to)
+{
+	uint8_t *p = got.bytes + ETHERNET_HEADER_LEN;
+
+	assert_true(guest_receive(&sim.guest[to], &got));
+	guest_post_n(&sim.guest[to], 1, GUEST_BUFFER_MAX);
+	if (seen.len == 0) {
+		memcpy(seen.bytes, got.bytes, L4);
+		seen.len = L4;
+	}
+	assert_int_equal(ip4_fragment_at(p), seen.len - L4);
+	assert_int_equal(ip4_src(p), ip4_src(seen.bytes + ETHERNET_HEADER_LEN));
+	assert_int_equal(ip4_dst(p), ip4_dst(seen.bytes + ETHERNET_HEADER_LEN));
+	memcpy(seen.bytes + seen.len, got.bytes + L4, got.len - L4);
+	seen.len += got.len - L4;
+}
+
+/* Put together as a receiver would, it is sound, and from there to there. */
+static void expect_whole(struct packet_ends want)
+{
+	uint8_t *p = seen.bytes + ETHERNET_HEADER_LEN;
+	struct packet_ends ends;
+
+	ip4_set_total_len(p, (uint16_t)(seen.len - ETHERNET_HEADER_LEN));
+	be16_set(p + 6, 0);
+	ip4_set_csum(p, IP4_HEADER_MIN);
+	assert_true(packet_is_sound(seen.bytes, seen.len));
+	ends = packet_ends_of(seen.bytes);
+	assert_memory_equal(&ends, &want, sizeof(ends));
+	assert_int_equal(seen.len, whole.len);
+	assert_memory_equal(seen.bytes + PAYLOAD, whole.bytes + PAYLOAD, whole.len - PAYLOAD);
+}
+
+static void make_whole(uint32_t from, struct packet_ends ends)
+{
+	const struct packet_shape shape = {.payload = 2500};
+
+	packet_make(&whole, &shape, from, from, &rng);
+	memcpy(whole.bytes, iface(from)->mac, MAC_LEN);
+	packet_address(&whole, &shape, &ends);
+	seen.len = 0;
+}
+
+static void pass_in_pieces(uint32_t from, uint16_t id, struct packet_ends ends, struct packet_ends want)
+{
+	make_whole(from, ends);
+	for (uint32_t at = 0; L4 + at < whole.len; at += 1000) {
+		send_piece(from, id, at, min_u32(1000, whole.len - L4 - at));
+		see_piece(1 - from);
+	}
+	expect_whole(want);
+}
+
+TEST(fragments_follow_the_first_out_and_back)
+{
+	begin(SIM_RING_FEATURES);
+	pass_in_pieces(0, 1, out, out_seen);
+	pass_in_pieces(1, 1, back, back_seen);
+	pass_in_pieces(0, 2, out, out_seen);
+	assert_int_equal(sim.gateway.nat44->table->n_sessions, 1);
+	sim_fini(&sim);
+}
+
+TEST(a_fragment_whose_first_was_never_here_goes_nowhere)
+{
+	begin(SIM_RING_FEATURES);
+	make_whole(0, out);
+	send_piece(0, 7, 1000, 1000);
+	assert_int_equal(sim_drops(&sim, 0, DROP_NAT44_FRAGMENT), 1);
+	pass_in_pieces(0, 8, out, out_seen);
+	make_whole(1, back);
+	send_piece(1, 8, 1000, 1000); /* the number is the other direction's */
+	sim_expect_nothing(&sim, 0);
+	sim_expect_nothing(&sim, 1);
+	sim_fini(&sim);
+}
+
 /* --- DHCP --- */
 
 static void begin_dhcp(void)
@@ -347,6 +448,9 @@ TESTS(cmocka_unit_test(packets_go_out_under_our_address_and_back),
 	cmocka_unit_test(checksums_that_guests_leave_to_us_are_right_in_the_end),
 	cmocka_unit_test(segments_are_cut_and_translated),
 	cmocka_unit_test(nobody_outside_reaches_the_inside_unasked),
-	cmocka_unit_test(a_forwarded_port_leads_inside), cmocka_unit_test(a_guest_gets_its_address),
-	cmocka_unit_test(a_guest_speaks_for_itself_only), cmocka_unit_test(where_no_pool_is_nobody_answers),
+	cmocka_unit_test(a_forwarded_port_leads_inside),
+	cmocka_unit_test(fragments_follow_the_first_out_and_back),
+	cmocka_unit_test(a_fragment_whose_first_was_never_here_goes_nowhere),
+	cmocka_unit_test(a_guest_gets_its_address), cmocka_unit_test(a_guest_speaks_for_itself_only),
+	cmocka_unit_test(where_no_pool_is_nobody_answers),
 	cmocka_unit_test(a_question_to_the_router_is_answered_by_the_server_outside))
