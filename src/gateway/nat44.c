@@ -111,6 +111,24 @@ static bool is_for_us(const struct pkt *pkt)
 	return pkt->data[0] & 1 || ip_iface_has(pkt->rx, &dst);
 }
 
+/* What will be looked up for these. Header options are not looked at: a wrong guess costs time only. */
+static void fetch(const struct nat44 *n, struct pkt *const *pkts, uint32_t n_pkts, bool out)
+{
+	struct nat44_packet packets[NAT44_FETCH_MAX];
+
+	if (n->table->n_sessions < NAT44_FETCH_FROM)
+		return;
+	for (uint32_t i = 0; i < n_pkts; i++) {
+		const uint8_t *ip = pkt_l3(pkts[i]), *l4 = ip + IP4_HEADER_MIN;
+		const struct nat44_endpoint src = {ip4_src(ip), be16_get(l4)};
+		const struct nat44_endpoint dst = {ip4_dst(ip), be16_get(l4 + 2)};
+
+		packets[i] = (struct nat44_packet){
+			.inside = out ? src : dst, .remote = out ? dst : src, .proto = ip4_proto(ip)};
+	}
+	nat44_table_fetch(n->table, packets, n_pkts, out);
+}
+
 static enum drop input_outside(struct nat44 *n, struct pkt *pkt, uint32_t now_s, bool trial)
 {
 	enum drop drop = unlikely(trial) ? nat44_try_in(n, pkt, ETHERNET_HEADER_LEN)
@@ -140,6 +158,8 @@ void nat44_input(void *subject, struct turn *turn, const struct vec *vec)
 		struct pkt *pkt = vec->pkts[i];
 		enum drop drop = DROP_NONE;
 
+		if (i % NAT44_FETCH_MAX == 0 && nat44_side_of(n, pkt->rx) == NAT44_OUTSIDE)
+			fetch(n, &vec->pkts[i], min_u32(vec->n - i, NAT44_FETCH_MAX), false);
 		switch (nat44_side_of(n, pkt->rx)) {
 		case NAT44_OUTSIDE:
 			drop = input_outside(n, pkt, now_s, turn_is_trial(turn));
@@ -170,6 +190,8 @@ void nat44_output(void *subject, struct turn *turn, const struct vec *vec)
 		struct pkt *pkt = vec->pkts[i];
 		enum drop drop = DROP_NONE;
 
+		if (i % NAT44_FETCH_MAX == 0)
+			fetch(n, &vec->pkts[i], min_u32(vec->n - i, NAT44_FETCH_MAX), true);
 		if (likely(nat44_side_of(n, pkt->rx) == NAT44_INSIDE))
 			drop = turn_is_trial(turn) ? nat44_try_out(n, pkt, ETHERNET_HEADER_LEN)
 						   : nat44_out(n, pkt, ETHERNET_HEADER_LEN, now_s);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "gateway/nat44_table.h"
 
-#include "base/check.h"
+#include "base/prefetch.h"
 #include "os/pages.h"
 #include "wire/dns.h"
 #include "wire/ip.h"
@@ -476,6 +476,28 @@ const struct nat44_mapping *nat44_table_out(
 	*why = DROP_NONE;
 	touch(t, s, p, now_s, true);
 	return &t->mappings[m];
+}
+
+void nat44_table_fetch(const struct nat44_table *t, const struct nat44_packet *packets, uint32_t n, bool out)
+{
+	uint32_t mappings[NAT44_FETCH_MAX];
+	const uint32_t *heads[NAT44_FETCH_MAX];
+
+	for (uint32_t i = 0; i < n; i++) {
+		heads[i] = chain(t, out ? t->by_in : t->by_out, packets[i].inside, packets[i].proto);
+		prefetch_read(heads[i], 1);
+	}
+	for (uint32_t i = 0; i < n; i++) {
+		mappings[i] = *heads[i]; /* the first of its chain is mostly the right one */
+		prefetch_read(&t->mappings[mappings[i]], 1);
+	}
+	for (uint32_t i = 0; i < n; i++) {
+		heads[i] =
+			chain(t, t->by_remote, session_key(packets[i].proto, packets[i].remote), mappings[i]);
+		prefetch_read(heads[i], 1);
+	}
+	for (uint32_t i = 0; i < n; i++)
+		prefetch_write(&t->sessions[*heads[i]], 1);
 }
 
 /* Something was sent to this address before, if not over the same session. */

@@ -345,6 +345,28 @@ TEST(ports_run_out_before_the_search_for_one_gets_long)
 	nat44_table_destroy(t);
 }
 
+TEST(what_is_asked_for_ahead_changes_nothing)
+{
+	const struct nat44_limits many = {
+		.sessions = 2 * NAT44_FETCH_FROM, .sessions_per_host = 2 * NAT44_FETCH_FROM};
+	struct nat44_packet packets[NAT44_FETCH_MAX];
+	struct nat44_table *t = nat44_table_create(&many, 7);
+
+	assert_int_equal(nat44_table_add_address(t, OUTSIDE), 0);
+	for (uint32_t i = 0; i < NAT44_FETCH_FROM; i++)
+		out_at(t, udp(GUEST, (uint16_t)(2000 + i), SERVER + i), 1, DROP_NONE);
+	for (uint32_t i = 0; i < NAT44_FETCH_MAX; i++) /* half of them unknown */
+		packets[i] = udp(i % 2 ? GUEST : OUTSIDE, (uint16_t)(1984 + i), SERVER + i);
+	nat44_table_fetch(t, packets, NAT44_FETCH_MAX, true);
+	nat44_table_fetch(t, packets, NAT44_FETCH_MAX, false);
+	assert_int_equal(t->n_sessions, NAT44_FETCH_FROM);
+	for (uint32_t i = 0; i < NAT44_FETCH_FROM; i++)
+		assert_int_equal(
+			out_at(t, udp(GUEST, (uint16_t)(2000 + i), SERVER + i), 1, DROP_NONE).port, 2000 + i);
+	assert_int_equal(t->n_sessions, NAT44_FETCH_FROM);
+	nat44_table_destroy(t);
+}
+
 TESTS(cmocka_unit_test(a_port_is_kept_when_it_is_free),
 	cmocka_unit_test(one_endpoint_inside_is_the_same_outside_for_all),
 	cmocka_unit_test(only_who_was_spoken_to_may_answer_from_any_port),
@@ -362,4 +384,5 @@ TESTS(cmocka_unit_test(a_port_is_kept_when_it_is_free),
 	cmocka_unit_test(a_forward_takes_its_port_from_who_had_it),
 	cmocka_unit_test(errors_find_the_session_they_are_about),
 	cmocka_unit_test(a_session_is_restored_as_it_was),
-	cmocka_unit_test(ports_run_out_before_the_search_for_one_gets_long))
+	cmocka_unit_test(ports_run_out_before_the_search_for_one_gets_long),
+	cmocka_unit_test(what_is_asked_for_ahead_changes_nothing))
