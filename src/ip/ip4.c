@@ -136,18 +136,20 @@ static enum stage next_pre_output(struct pkt *pkt, uint8_t *p, uint32_t mtu)
 /* The way of a destination: packets of a burst that follow each other with the same one are decided once. */
 struct way {
 	uint32_t dst; /* its number in the burst */
+	uint32_t hop; /* what else may have the same way: all with this one */
 	uint32_t neigh;
 	uint32_t len_max; /* of a packet that just goes on; 0: all are looked at closer */
 	uint32_t mtu;
 };
 
 #define NO_DST UINT32_MAX
+#define NO_HOP UINT32_MAX
 
 /* False: *next says where the packet goes, which is not to a neighbour. found: the hop of its destination. */
 static bool way_find(struct ip *ip, struct pkt *pkt, uint32_t found, struct way *way, enum stage *next)
 {
 	const uint8_t *p = pkt_l3(pkt);
-	const struct hop *hop = &ip->hops.list[ip4_hop_found(ip4_dst(p), found)];
+	const struct hop *hop = &ip->hops.list[found];
 	bool group = unlikely(hop->kind == HOP_GROUP);
 	const struct neigh *n;
 
@@ -155,8 +157,11 @@ static bool way_find(struct ip *ip, struct pkt *pkt, uint32_t found, struct way 
 		hop = path_of(ip, hop, p, pkt->head_len - ETHERNET_HEADER_LEN);
 		way->dst = NO_DST; /* another flow may go another way */
 	}
+	way->hop = NO_HOP;
 	if (likely(hop->kind == HOP_VIA)) {
 		way->neigh = hop->neigh;
+		if (likely(!group))
+			way->hop = found;
 	} else if (hop->kind == HOP_CONNECTED) {
 		way->neigh = neigh_of(ip, hop, p);
 	} else {
@@ -207,6 +212,7 @@ enum drop ip4_way(struct ip *ip, const struct ip_iface *l3, const uint8_t *p, ui
 /* Packets that are looked up together; of those that follow each other with the same destination the first one. */
 struct together {
 	uint32_t n, n_dsts, last;
+	bool special; /* a destination that is no route's */
 	struct pkt *pkts[LPM_BURST];
 	uint8_t dst_of[LPM_BURST];
 	struct lpm_burst burst;
@@ -216,8 +222,10 @@ static inline void together_add(struct together *t, struct pkt *pkt)
 {
 	uint32_t dst = ip4_dst(pkt_l3(pkt));
 
-	if (dst != t->last || t->n_dsts == 0)
+	if (dst != t->last || t->n_dsts == 0) {
 		lpm_burst_put4(&t->burst, t->n_dsts++, dst);
+		t->special |= ip4_is_special(dst);
+	}
 	t->last = dst;
 	t->dst_of[t->n] = (uint8_t)(t->n_dsts - 1);
 	t->pkts[t->n++] = pkt;
@@ -225,19 +233,24 @@ static inline void together_add(struct together *t, struct pkt *pkt)
 
 static inline void forward(struct ip *ip, struct turn *turn, const struct ip_table *table, struct together *t)
 {
-	struct way way = {.dst = NO_DST};
+	struct way way = {.dst = NO_DST, .hop = NO_HOP};
 	uint32_t n_on = 0;
 
 	lpm_lookup_n(&table->fib4, &t->burst, t->n_dsts);
+	if (unlikely(t->special))
+		for (uint32_t i = 0; i < t->n_dsts; i++)
+			t->burst.values[i] = ip4_hop_found(lpm_burst_ip4(&t->burst, i), t->burst.values[i]);
 	for (uint32_t i = 0; i < t->n; i++) {
 		struct pkt *pkt = t->pkts[i];
 		uint32_t dst = t->dst_of[i];
 		enum stage next;
 
 		if (dst != way.dst) {
+			uint32_t hop = t->burst.values[dst];
+
 			way.dst = dst;
-			if (unlikely(!way_find(ip, pkt, t->burst.values[dst], &way, &next))) {
-				way.dst = NO_DST;
+			if (hop != way.hop && unlikely(!way_find(ip, pkt, hop, &way, &next))) {
+				way = (struct way){.dst = NO_DST, .hop = NO_HOP};
 				turn_push(turn, pkt, next);
 				continue;
 			}
@@ -264,6 +277,7 @@ static inline void run(struct ip *ip, struct turn *turn, struct pkt *const *pkts
 	pre_lookup = check && __atomic_load_n(&l3->features, __ATOMIC_RELAXED) & IP_FEATURE_PRE_LOOKUP;
 	for (uint32_t at = 0; at < n; at += LPM_BURST) {
 		t.n = t.n_dsts = 0;
+		t.special = false;
 		for (uint32_t i = at; i < min_u32(n, at + LPM_BURST); i++) {
 			enum drop drop = check ? header_check(pkts[i]) : DROP_NONE;
 

@@ -96,11 +96,13 @@ static inline bool source_is_local(const uint8_t *src)
 /* As in ip4.c. */
 struct way {
 	uint32_t dst;
+	uint32_t hop; /* what else may have the same way: all with this one */
 	uint32_t neigh;
 	uint32_t mtu;
 };
 
 #define NO_DST UINT32_MAX
+#define NO_HOP UINT32_MAX
 
 static bool way_find(struct ip *ip, const struct ip_iface *l3, struct pkt *pkt, uint32_t found,
 	struct way *way, enum stage *next)
@@ -113,8 +115,11 @@ static bool way_find(struct ip *ip, const struct ip_iface *l3, struct pkt *pkt, 
 		hop = path_of(ip, hop, p, pkt->head_len - ETHERNET_HEADER_LEN);
 		way->dst = NO_DST; /* another flow may go another way */
 	}
+	way->hop = NO_HOP;
 	if (likely(hop->kind == HOP_VIA)) {
 		way->neigh = hop->neigh;
+		if (likely(!group))
+			way->hop = found;
 	} else if (hop->kind == HOP_CONNECTED) {
 		way->neigh = neigh_of(ip, hop, p);
 	} else {
@@ -183,7 +188,7 @@ static inline void together_add(struct together *t, struct pkt *pkt)
 
 static inline void forward(struct ip *ip, struct turn *turn, const struct ip_iface *l3, struct together *t)
 {
-	struct way way = {.dst = NO_DST};
+	struct way way = {.dst = NO_DST, .hop = NO_HOP};
 	uint32_t n_on = 0;
 
 	lpm_lookup_n(&l3->table->fib6, &t->burst, t->n_dsts);
@@ -193,9 +198,11 @@ static inline void forward(struct ip *ip, struct turn *turn, const struct ip_ifa
 		enum stage next;
 
 		if (dst != way.dst) {
+			uint32_t hop = t->burst.values[dst];
+
 			way.dst = dst;
-			if (unlikely(!way_find(ip, l3, pkt, t->burst.values[dst], &way, &next))) {
-				way.dst = NO_DST;
+			if (hop != way.hop && unlikely(!way_find(ip, l3, pkt, hop, &way, &next))) {
+				way = (struct way){.dst = NO_DST, .hop = NO_HOP};
 				turn_push(turn, pkt, next);
 				continue;
 			}

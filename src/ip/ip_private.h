@@ -99,13 +99,18 @@ static inline struct lpm *ip_table_fib(struct ip_table *t, bool ip6)
 	return ip6 ? &t->fib6 : &t->fib4;
 }
 
+static inline bool ip4_is_special(uint32_t dst)
+{
+	return unlikely(dst - 0x01000000u >= 0xe0000000u - 0x01000000u) || unlikely(dst >> 24 == 127);
+}
+
 /*
  * The hop of an address for which the routes have this one. 0/8, 127/8, groups and what is behind them are no routes, which
  * would fill an eighth of the tree's root.
  */
 static inline uint32_t ip4_hop_found(uint32_t dst, uint32_t found)
 {
-	if (unlikely(dst - 0x01000000u >= 0xe0000000u - 0x01000000u || dst >> 24 == 127)) {
+	if (ip4_is_special(dst)) {
 		if (dst == UINT32_MAX)
 			return HOP_BROADCAST;
 		return dst >> 28 == 14 ? HOP_MULTICAST : HOP_MARTIAN;

@@ -126,6 +126,11 @@ static inline void lpm_burst_put4(struct lpm_burst *burst, uint32_t i, uint32_t 
 	burst->hi[i] = (uint64_t)addr << 32;
 }
 
+static inline uint32_t lpm_burst_ip4(const struct lpm_burst *burst, uint32_t i)
+{
+	return (uint32_t)(burst->hi[i] >> 32);
+}
+
 static inline void lpm_burst_put6(struct lpm_burst *burst, uint32_t i, const uint8_t *addr)
 {
 	uint64_t words[2];
