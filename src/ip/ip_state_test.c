@@ -82,8 +82,7 @@ TEST(what_names_an_interface_that_is_gone_is_left_out)
 	bed_open(&new);
 	iface_remove(new.table, &new.ifaces[1]);
 	assert_int_equal(ip_restore(new.ip, saved), 0);
-	assert_int_equal(
-		new.ip->tables[0]->fib4.n, 3 + 2); /* port0's own, the blackhole, half a group */
+	assert_int_equal(new.ip->tables[0]->fib4.n, 3 + 2); /* port0's own, the blackhole, half a group */
 	json_decref(saved);
 	bed_close(&old);
 	bed_close(&new);
