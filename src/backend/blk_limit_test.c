@@ -83,20 +83,21 @@ TEST(the_largest_rates_and_debts_overflow_nothing)
 	blk_limit_fini(&l);
 }
 
-TEST(a_slow_call_is_the_last_one_for_a_while_that_doubles)
+TEST(slow_calls_are_left_to_others_for_a_while_that_doubles)
 {
 	struct blk_pace p = {0};
 	uint64_t now_ns = 1000, pause_ns = BLK_PACE_SLOW_NS * BLK_PACE_SHARE;
 
 	blk_pace_took(&p, now_ns, now_ns + BLK_PACE_SLOW_NS - 1);
+	blk_pace_took(&p, now_ns, now_ns + BLK_PACE_SLOW_NS); /* by chance */
+	now_ns += BLK_PACE_SLOW_NS;
 	assert_true(blk_pace_own(&p, now_ns));
 	for (int i = 0; i < 40; i++) {
 		blk_pace_took(&p, now_ns, now_ns + BLK_PACE_SLOW_NS);
 		now_ns += BLK_PACE_SLOW_NS;
 		assert_false(blk_pace_own(&p, now_ns + pause_ns - 1));
 		assert_true(blk_pace_own(&p, now_ns + pause_ns));
-		if (i > 0)
-			pause_ns = min_u64(2 * pause_ns, BLK_PACE_LAST_NS);
+		pause_ns = min_u64(2 * pause_ns, BLK_PACE_LAST_NS);
 	}
 	/* a quick one, and it begins anew */
 	blk_pace_took(&p, now_ns, now_ns + 1);
@@ -106,12 +107,19 @@ TEST(a_slow_call_is_the_last_one_for_a_while_that_doubles)
 	assert_true(blk_pace_own(&p, now_ns + 110 * NS_PER_S));
 }
 
-TEST(one_slow_call_may_be_chance)
+TEST(one_slow_call_now_and_then_is_chance)
 {
 	struct blk_pace p = {0};
+	uint64_t now_ns = 0;
 
-	blk_pace_took(&p, 0, NS_PER_S);
-	assert_true(blk_pace_own(&p, NS_PER_S + BLK_PACE_SLOW_NS * BLK_PACE_SHARE));
+	for (int i = 0; i < 10; i++) {
+		blk_pace_took(&p, now_ns, now_ns + NS_PER_S);
+		now_ns += NS_PER_S;
+		assert_true(blk_pace_own(&p, now_ns));
+		blk_pace_took(&p, now_ns, now_ns + 1);
+	}
+	blk_pace_took(&p, now_ns, now_ns + BLK_PACE_SLOW_NS);
+	assert_false(blk_pace_own(&p, now_ns + BLK_PACE_SLOW_NS));
 }
 
 TESTS(cmocka_unit_test(without_limits_nothing_waits),
@@ -119,5 +127,5 @@ TESTS(cmocka_unit_test(without_limits_nothing_waits),
 	cmocka_unit_test(bytes_are_paid_after_they_began_so_no_request_is_too_large),
 	cmocka_unit_test(the_tighter_limit_counts_and_both_can_be_changed),
 	cmocka_unit_test(the_largest_rates_and_debts_overflow_nothing),
-	cmocka_unit_test(a_slow_call_is_the_last_one_for_a_while_that_doubles),
-	cmocka_unit_test(one_slow_call_may_be_chance))
+	cmocka_unit_test(slow_calls_are_left_to_others_for_a_while_that_doubles),
+	cmocka_unit_test(one_slow_call_now_and_then_is_chance))
