@@ -212,7 +212,7 @@ TEST(what_the_kernel_did_not_take_keeps_the_worker_awake)
 static uint8_t *udp_packet(struct pkt *pkt, bool ip6, uint32_t payload)
 {
 	uint32_t header = ip6 ? 40 : 20;
-	uint8_t *ip = pkt->data + 14;
+	uint8_t *ip;
 
 	memset(pkt, 0, sizeof(*pkt));
 	pkt->data = pkt->buf + PKT_HEADROOM;
