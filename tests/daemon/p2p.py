@@ -264,7 +264,9 @@ def what_is_consumed_is_delivered_however_often_rings_go_and_come():
         for change in range(200):
             while a.rings[SEND].offer(FRAME + sent.to_bytes(4, "big"), False):
                 sent += 1
-            receive(change * 7 % 40)
+            before = delivered
+            receive(1 + change * 7 % 40)
+            wait_until(lambda: receive(0) or delivered > before, "a frame moves between two changes")
             if change % 4 == 0:
                 base = stop_ring(a, a.rings[SEND])
                 consumed += len(a.rings[SEND].take())
@@ -280,7 +282,7 @@ def what_is_consumed_is_delivered_however_often_rings_go_and_come():
                 come_again(*((a, c.dir / "net0.sock"), (b, c.dir / "net1.sock"))[change % 4 - 2])
             consumed += len(a.rings[SEND].take())
         wait_until(lambda: receive(100) or delivered == sent, "all frames")
-        assert sent > 500, sent
+        assert sent > 400, sent
         reasons = [row["reason"] for row in c.ask("show", "errors")]
         assert set(reasons) <= {"tx-waited"}, reasons
 
