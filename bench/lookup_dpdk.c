@@ -10,9 +10,9 @@
 #include <rte_fib6.h>
 #include <rte_malloc.h>
 
-/* Second tables, of 256 entries each: as many as its hugepages have room for. */
-#define TABLES4 (1u << 15)
-#define TABLES6 (760u * 1024)
+/* Second tables, of 256 entries each: as many as there may be with entries of 2 bytes; as its hugepages have room for. */
+#define TABLES4 ((1u << 15) - 1)
+#define TABLES6 (560u * 1024)
 
 static uint64_t bytes_before;
 
@@ -81,7 +81,7 @@ static void *fib6_create(uint32_t n_routes)
 {
 	struct rte_fib6_conf config = {.type = RTE_FIB6_TRIE,
 		.max_routes = (int)(2 * n_routes),
-		.trie = {.nh_sz = RTE_FIB6_TRIE_2B, .num_tbl8 = TABLES6}};
+		.trie = {.nh_sz = RTE_FIB6_TRIE_4B, .num_tbl8 = TABLES6}};
 
 	return begin() ? rte_fib6_create("fib6", 0, &config) : NULL;
 }
