@@ -424,10 +424,10 @@ static void print_man(const struct option_set *set)
 	       "and let only those execute it who may have the frames of any interface, as a group of their "
 	       "own; "
 	       "or run it as root with one end of a socket pair, whose other end ginneld inherits\n"
-	       ".Pq Ql create interface af_xdp fd N .\n.Sh OPTIONS\n.Bl -tag -width Ds\n",
+	       ".Pq Ql create interface af_xdp fd N .\n.Sh OPTIONS\n",
 		set->brief);
 	options_print_man(set, stdout);
-	printf(".El\n.Sh SEE ALSO\n.Xr ginnel-commands 7\n");
+	printf(".Sh SEE ALSO\n.Xr ginnel-commands 7\n");
 }
 
 int main(int argc, char **argv)
