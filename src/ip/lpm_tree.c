@@ -235,14 +235,15 @@ static struct lpm_node with_child(struct change *c, const struct step *s, uint32
 
 static void add_branch(struct change *c, const struct way *w, uint32_t value)
 {
-	const struct step *from = &w->steps[w->n - 1];
 	uint32_t block = branch(c, w, w->n, value);
+	const struct step *from;
 	struct lpm_node with;
 
 	if (w->n == 0) {
 		change_end(c, &c->lpm->root[w->hi >> (64 - LPM_ROOT_BITS)].node, block);
 		return;
 	}
+	from = &w->steps[w->n - 1];
 	if (!c->failed) {
 		with = with_child(c, from, block);
 		block_old(c, &c->lpm->nodes, block, 1); /* its node lies among the children now */
