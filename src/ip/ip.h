@@ -8,7 +8,7 @@
  *	ip4-input         header, checksum, addresses that cannot be
  *	  ip4-pre-lookup      only where the interface asks for it (ip/feature.h)
  *	  ip4-lookup          the same as the rest of ip4-input, for what comes from there
- *	                  longest prefix (ip/fib4.h) --> hop (ip/hop.h) --> neighbour (ip/neigh.h)
+ *	                  longest prefix (ip/lpm.h) --> hop (ip/hop.h) --> neighbour (ip/neigh.h)
  *	ip-local          addresses of ours: echo, neighbour discovery, UDP services (ip/service.h)
  *	icmp-error        what cannot go on: an ICMP message goes back
  *	  ip4-pre-output      only where the interface it leaves by asks for it (ip/feature.h)

@@ -307,14 +307,17 @@ static struct pcap_port *pcap_alloc(const char *path)
 	return NULL;
 }
 
-/* pp is in the list. */
+/* pp is in the list; on failure it is gone. */
 static int pcap_start(struct pcap_port *pp)
 {
 	int err = port_rx_start(&pp->port, 0);
 
-	if (err == 0)
-		pcap_rx_watch(&pp->port, 0, true);
-	return err;
+	if (err) {
+		port_remove(&pp->port);
+		return err;
+	}
+	pcap_rx_watch(&pp->port, 0, true);
+	return 0;
 }
 
 static int pcap_list(struct ports *ports, struct pcap_port *pp, const uint8_t *mac)
@@ -328,10 +331,7 @@ static int pcap_list(struct ports *ports, struct pcap_port *pp, const uint8_t *m
 		pcap_destroy(&pp->port);
 		return err;
 	}
-	err = pcap_start(pp);
-	if (err)
-		port_remove(&pp->port);
-	return err;
+	return pcap_start(pp);
 }
 
 static void explain(int err, const char *path, char why[256])
@@ -404,8 +404,7 @@ int pcap_port_restore(struct ports *ports, const json_t *state, struct parcel *p
 		return err;
 	}
 	err = pcap_start(pp);
-	if (err)
-		port_remove(&pp->port);
-	*out = &pp->port;
+	if (err == 0)
+		*out = &pp->port;
 	return err;
 }
