@@ -185,16 +185,21 @@ accel_scale() {
 #   --nets ""        more interfaces, as words: SOCKET, or SOCKET and such options behind commas
 #   --disk PATH      vhost-user socket of its disk, which QEMU connects to, again and again; without, it has none
 #   --disk-device "" more options of the disk's virtio device
+#   --stream PATH    unix stream socket of a network interface that QEMU itself is the device of; without, it has none
+#   --stream-device  more options of that device
+#   --kernel ""      newest: a newer kernel than Debian 12's, see image
+#   --programs ""    of ours, as words, that it finds in its path
 #   --memory 128     MiB
 #   --cpus 1
 #   --run FILE       commands to run after boot
 #   --append ""      more of the kernel's command line
 #   --incoming URI   it does not boot: another QEMU sends it there
 guest_start() {
-	local name=$1 net=() disk=() another append="console=ttyS0 quiet panic=-1 reboot=t guest.name=$1"
+	local name=$1 net=() disk=() another vmlinux initrd programs
+	local append="console=ttyS0 quiet panic=-1 reboot=t guest.name=$1"
 	local -A guest=([role]=client [queues]=1 [memory]=128 [cpus]=1 [device]="" [socket]="" [ip]="" [run]=""
 		[mac]=52:54:00:00:00:01 [incoming]="" [append]="" [disk]="" [disk-device]=""
-		[nets]="" [id]=net)
+		[nets]="" [id]=net [stream]="" [stream-device]="" [kernel]="" [programs]="")
 	shift
 	while [ $# -gt 0 ]; do
 		guest[${1#--}]=$2
@@ -209,6 +214,14 @@ guest_start() {
 	done
 	[ -z "${guest[disk]}" ] || disk=(-chardev "socket,id=disk,path=${guest[disk]},reconnect=1"
 		-device "vhost-user-blk-pci,chardev=disk${guest[disk-device]:+,${guest[disk-device]}}")
+	[ -z "${guest[stream]}" ] || net+=(-netdev "stream,id=stream,server=off,addr.type=unix,addr.path=${guest[stream]}"
+		-device "virtio-net-pci,netdev=stream,mac=${guest[mac]}${guest[stream-device]:+,${guest[stream-device]}}")
+	vmlinux=$image/vmlinux${guest[kernel]:+.${guest[kernel]}} initrd=$image/initrd${guest[kernel]:+.${guest[kernel]}}
+	if [ -n "${guest[programs]}" ]; then
+		read -ra programs <<<"${guest[programs]}"
+		{ cat "$initrd" && programs_pack "${programs[@]}"; } >"$run/$name.initrd"
+		initrd=$run/$name.initrd
+	fi
 	append+=" guest.ip=${guest[ip]} guest.run=$([ -z "${guest[run]}" ] || base64 -w 0 "${guest[run]}") ${guest[append]}"
 	rm -f "$run/$name".{log,agent,console,qmp}
 	"${as_user[@]}" touch "$run/$name.log" # QEMU writes it too
@@ -217,12 +230,27 @@ guest_start() {
 		-cpu "$([ "$GINNEL_ACCEL" = kvm ] && echo host || echo max)" -smp "${guest[cpus]}" \
 		-machine "q35,memory-backend=memory" -m "${guest[memory]}" \
 		-object "memory-backend-memfd,id=memory,size=${guest[memory]}M,share=on" \
-		-kernel "$(readable "$image/vmlinux")" -initrd "$(readable "$image/initrd")" -append "$append" \
+		-kernel "$(readable "$vmlinux")" -initrd "$(readable "$initrd")" -append "$append" \
 		-chardev "socket,id=console,path=$run/$name.console,server=on,wait=off,logfile=$run/$name.log,logappend=on" \
 		-serial chardev:console -device virtio-serial-pci \
 		-chardev "socket,id=agent,path=$run/$name.agent,server=on,wait=off" \
 		-device virtserialport,chardev=agent -qmp "unix:$run/$name.qmp,server=on,wait=off" \
 		${guest[incoming]:+-incoming "${guest[incoming]}"} "${net[@]}" "${disk[@]}"
+}
+
+# programs_pack PROGRAM...: an initramfs of these and the libraries they need
+programs_pack() {
+	local tree program library
+	tree=$(mktemp -d)
+	mkdir "$tree/bin"
+	for program in "$@"; do
+		cp "$build/bin/$program" "$tree/bin/"
+		ldd "$build/bin/$program" | grep -o '/lib[^ ]*'
+	done | sort -u | while read -r library; do
+		install -D "$(readlink -f "$library")" "$tree$library"
+	done
+	(cd "$tree" && find . | cpio -o -H newc -R 0:0 --quiet)
+	rm -rf "$tree"
 }
 
 # guest_net ARRAY: QEMU's arguments for the network interface, one in a line
