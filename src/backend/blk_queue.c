@@ -329,6 +329,9 @@ bool blk_queue_arm(struct blk_queue *q, uint64_t *until_ns)
 	}
 	if (q->blk->options.poll_ns)
 		return work;
+	/* a guest that waits for all it has asked does not kick for what a predecessor left */
+	if (q->ring->inflight)
+		work |= inflight_ring_left(q->ring->inflight);
 	work |= virtq_arm(&q->ring->vq);
 	return work || (q->ring->kick_fd < 0 && q->ring->vq.error == VIRTQ_OK);
 }

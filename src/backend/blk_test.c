@@ -439,6 +439,48 @@ TEST(what_was_abandoned_is_done_again_when_it_has_ended_and_first_of_all)
 	check_retaken(BIT(VIRTIO_F_RING_PACKED));
 }
 
+static bool would_sleep(void)
+{
+	uint64_t until_ns = UINT64_MAX;
+	const bool work = blk_queue_arm(queue(), &until_ns);
+
+	blk_queue_disarm(queue());
+	return !work;
+}
+
+/* A guest that has asked for as much as it may kicks no more: nobody would wake the worker. */
+static void check_left(uint64_t features)
+{
+	open_bed(options(), features);
+	bed.noted = true;
+	give();
+	assert_true(would_sleep());
+	offer_reads(0, 3);
+	turn();
+	blk_vhost_device.publish(bed.blk, 0, NULL);
+	__atomic_store_n(&queue()->leave, BLK_LEAVE_ABANDON, __ATOMIC_RELEASE);
+	turn();
+	bed_take(&bed, 1);
+	for (uint32_t i = 0; i < 3; i++)
+		end(i, BED_BLOCK);
+	turn();
+	assert_int_equal(queue()->abandoned, 0);
+
+	give();
+	assert_int_equal(n_issued, 3); /* that turn took the ring and nothing from it */
+	assert_false(would_sleep());
+	turn();
+	assert_int_equal(n_issued, 6);
+	assert_true(would_sleep());
+	close_bed();
+}
+
+TEST(a_worker_does_not_sleep_before_it_has_taken_what_a_predecessor_left)
+{
+	check_left(0);
+	check_left(BIT(VIRTIO_F_RING_PACKED));
+}
+
 /* --- storage that does not answer --- */
 
 static bool soon(bool (*condition)(void))
@@ -553,6 +595,7 @@ int main(void)
 		cmocka_unit_test(a_flush_is_answered_when_the_file_is_synced_and_not_before),
 		cmocka_unit_test(a_ring_is_held_until_all_that_was_taken_is_answered),
 		cmocka_unit_test(what_was_abandoned_is_done_again_when_it_has_ended_and_first_of_all),
+	cmocka_unit_test(a_worker_does_not_sleep_before_it_has_taken_what_a_predecessor_left),
 		cmocka_unit_test(operations_that_do_not_end_are_cancelled_and_then_abandoned),
 		cmocka_unit_test(from_a_worker_that_hangs_rings_are_taken_one_by_one),
 	};

@@ -42,5 +42,10 @@ void inflight_ring_returned(
 	struct inflight_ring *r, const uint16_t *notes, uint32_t n, const struct virtq *q);
 /* As virtq_pop(), of what is left. */
 int inflight_ring_retake(struct inflight_ring *r, struct virtq *q, struct virtq_chain *chain, uint16_t *note);
+/* Will inflight_ring_retake() find one? No kick tells of it. */
+static inline bool inflight_ring_left(const struct inflight_ring *r)
+{
+	return r->next_left < r->n_left;
+}
 
 #endif
