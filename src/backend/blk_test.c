@@ -595,7 +595,7 @@ int main(void)
 		cmocka_unit_test(a_flush_is_answered_when_the_file_is_synced_and_not_before),
 		cmocka_unit_test(a_ring_is_held_until_all_that_was_taken_is_answered),
 		cmocka_unit_test(what_was_abandoned_is_done_again_when_it_has_ended_and_first_of_all),
-	cmocka_unit_test(a_worker_does_not_sleep_before_it_has_taken_what_a_predecessor_left),
+		cmocka_unit_test(a_worker_does_not_sleep_before_it_has_taken_what_a_predecessor_left),
 		cmocka_unit_test(operations_that_do_not_end_are_cancelled_and_then_abandoned),
 		cmocka_unit_test(from_a_worker_that_hangs_rings_are_taken_one_by_one),
 	};

@@ -23,13 +23,28 @@ static void count(
 		turn->watch->ops->tx_drop(turn->watch, iface, pkt, 1, reason);
 }
 
+/* Whoever took something since it was given up is there again. */
+static bool is_waited_for(struct turn_keep *k, const struct turn *turn, const struct iface *iface)
+{
+	const uint64_t sent = turn_lane(turn, iface)->counters.tx_packets;
+
+	if (k->never != iface)
+		return true;
+	if (k->never_sent == KEEP_NOT_SEEN)
+		k->never_sent = sent;
+	if (k->never_sent == sent)
+		return false;
+	k->never = NULL;
+	return true;
+}
+
 void turn_tx_no_room(struct turn *turn, struct iface *iface, struct pkt *const *pkts, uint32_t n)
 {
 	for (uint32_t i = 0; i < n; i++) {
 		uint32_t at = 0;
 		struct turn_keep *k = keep_of(turn, pkts[i], &at);
 
-		if (!k || k->never == iface || pkts[i]->data[0] & 1) {
+		if (!k || !is_waited_for(k, turn, iface) || pkts[i]->data[0] & 1) {
 			count(turn, iface, &pkts[i], DROP_TX_NO_BUFFER, false);
 			continue;
 		}

@@ -19,14 +19,19 @@ struct turn;
 /* As many as a turn may have (TURN_PKTS). */
 #define TURN_KEEP_MAX 256
 
+#define KEEP_NOT_SEEN UINT64_MAX
+
 struct turn_keep {
-	struct turn_keep *next;    /* another port's */
-	const struct pkt *from;    /* the first packet */
-	uint32_t n;                /* and how many follow it */
-	uint32_t n_again;          /* of which this many are here again: they are counted already */
-	uint32_t n_no_room;        /* marked */
-	const struct iface *never; /* whose buffers are not waited for; NULL: everybody's are */
-	const struct iface *who;   /* had no room for the first that was marked */
+	struct turn_keep *next; /* another port's */
+	const struct pkt *from; /* the first packet */
+	uint32_t n;             /* and how many follow it */
+	uint32_t n_again;       /* of which this many are here again: they are counted already */
+	uint32_t n_no_room;     /* marked */
+	const struct iface
+		*never; /* whose buffers are not waited for until it takes something; NULL: everybody's are */
+	uint64_t
+		never_sent; /* packets to it, by this worker, when it had no room first; KEEP_NOT_SEEN: not yet */
+	const struct iface *who; /* had no room for the first that was marked */
 	bool no_room[TURN_KEEP_MAX];
 };
 

@@ -130,6 +130,7 @@ static void lose_patience(struct stream_conn *conn)
 	if (conn->now_ns - conn->progress_ns < STREAM_PATIENCE_NS)
 		return;
 	conn->keep.never = conn->keep.who;
+	conn->keep.never_sent = KEEP_NOT_SEEN;
 	conn->never_ns = conn->now_ns + STREAM_NEVER_NS;
 }
 

@@ -212,6 +212,27 @@ TEST(who_never_has_room_is_waited_for_a_while_and_then_not_for_a_second)
 	bed_close();
 }
 
+TEST(who_takes_something_again_is_waited_for_again)
+{
+	bed_open();
+	peer_sends(0, false);
+	assert_int_equal(receive(0), 1);
+	no_room(&bed.out, 0);
+	end();
+	wait_in_vain();
+	peer_sends(1, false);
+	assert_int_equal(receive(STREAM_RETRY_NS), 1);
+	iface_count(&turn_lane(bed.turn, &bed.out)->counters.tx_packets, 1);
+	end();
+	peer_sends(2, false);
+	assert_int_equal(receive(STREAM_RETRY_NS), 1);
+	no_room(&bed.out, 0);
+	end();
+	assert_int_equal(bed.conn->n_waiting, 1);
+	assert_int_equal(drops(&bed.out, DROP_TX_NO_BUFFER), 1);
+	bed_close();
+}
+
 TEST(as_many_as_a_turn_holds_can_wait)
 {
 	bed_open();
@@ -236,4 +257,5 @@ TESTS(cmocka_unit_test(frames_without_room_come_again_in_order_and_nothing_else_
 	cmocka_unit_test(a_frame_that_waits_is_counted_once_where_it_came_in),
 	cmocka_unit_test(frames_to_a_group_do_not_wait),
 	cmocka_unit_test(who_never_has_room_is_waited_for_a_while_and_then_not_for_a_second),
+	cmocka_unit_test(who_takes_something_again_is_waited_for_again),
 	cmocka_unit_test(as_many_as_a_turn_holds_can_wait))

@@ -16,7 +16,8 @@
  * The peer is held up: a frame for which its receiver has no buffers stays where it is in the connection's buffer and is
  * brought again a little later (pkt/keep.h), and until all have gone nothing is read from the socket. passt, for one, would
  * send the same again and again otherwise. A receiver that takes nothing for STREAM_PATIENCE_NS is not waited for in the
- * next second, so that it holds up others a tenth of the time at most.
+ * next second, or until it takes something again: so one that is gone holds up others a tenth of the time at most, and
+ * one that was only late loses no more than what came in between.
  */
 #ifndef GINNEL_PORT_STREAM_PORT_H
 #define GINNEL_PORT_STREAM_PORT_H
