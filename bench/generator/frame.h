@@ -33,6 +33,9 @@
 #define FRAME_FLOW_FIRST  1024
 #define FRAME_GSO_SEGMENT 1448
 
+/* Cache lines that are asked for ahead of a frame whose body is looked at: what is behind them the processor sees coming. */
+#define FRAME_LINES 2
+
 struct frame_shape {
 	uint32_t len;
 	uint32_t number_at, stamp_at, body_at;

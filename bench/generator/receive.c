@@ -64,18 +64,19 @@ static uint32_t gather(const struct port *p, uint32_t count, uint32_t buffers, b
 }
 
 /*
- * Of a batch in order neither places nor lengths are told: the frame is as long as it should be, or its bytes are not
- * right. In a packed ring places have been looked at.
+ * A frame in one buffer is looked at where it lies. Of a batch in order neither places nor lengths are told: the frame is
+ * as long as it should be, or its bytes are not right. In a packed ring places have been looked at.
  */
 void receive_check_slow(struct port *p, uint32_t count, uint32_t buffers, bool packed)
 {
 	static uint8_t frame[FRAME_LEN_MAX + 8];
 	const uint8_t *at = guestq_buffer(&p->rx, count) + VNET_HDR_LEN;
 	const uint32_t number_at = p->shape->number_at;
+	const bool told = !p->options->in_order;
 
-	if (!packed && !p->options->in_order && split_used_id(&p->rx, count) != (count & p->rx.mask))
+	if (!packed && told && split_used_id(&p->rx, count) != (count & p->rx.mask))
 		p->rx.broken = true;
-	if (buffers > 1 || !p->options->in_order) {
+	if (buffers > 1 || (told && guestq_used_len(&p->rx, count, packed) != p->shape->len + VNET_HDR_LEN)) {
 		if (gather(p, count, buffers, packed, frame) != p->shape->len) {
 			p->counters.corrupt++;
 			return;

@@ -7,6 +7,8 @@
 #include "port.h"
 #include "guestq_any.h"
 
+#include "base/prefetch.h"
+
 #include <endian.h>
 
 /* A frame that is not the partner's next one. True: it is from the partner, and new. */
@@ -52,7 +54,7 @@ static inline __attribute__((always_inline)) uint32_t port_receive(
 	if (n == 0)
 		return 0;
 	for (i = 0; i < n; i += buffers_per_frame)
-		__builtin_prefetch(guestq_buffer(r, r->taken + i));
+		prefetch_read(guestq_buffer(r, r->taken + i), o->verify ? FRAME_LINES : 1);
 	if (o->latency)
 		now = clocks_now();
 	for (i = 0; i < n; i += buffers) {

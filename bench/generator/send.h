@@ -7,6 +7,8 @@
 #include "port.h"
 #include "guestq_any.h"
 
+#include "base/prefetch.h"
+
 /* Frames that are made up for when we were held up. */
 #define LATE_MAX 64
 
@@ -68,7 +70,7 @@ static inline __attribute__((always_inline)) uint32_t port_send(
 	if (n == 0)
 		return 0;
 	for (uint32_t i = 0; i < n; i++)
-		__builtin_prefetch(guestq_buffer(r, r->offered + i), 1);
+		prefetch_write(guestq_buffer(r, r->offered + i), o->verify ? FRAME_LINES : 1);
 	for (uint32_t i = 0; i < n; i++) {
 		uint8_t *frame = guestq_buffer(r, r->offered + i) + VNET_HDR_LEN;
 
