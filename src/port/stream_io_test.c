@@ -170,9 +170,13 @@ TEST(frames_to_a_group_do_not_wait)
 	bed_close();
 }
 
-/* Until it is no longer waited for. */
+/* A frame comes for which there is no room until it is no longer waited for. */
 static void wait_in_vain(void)
 {
+	peer_sends(0, false);
+	assert_int_equal(receive(0), 1);
+	no_room(&bed.out, 0);
+	end();
 	for (uint64_t waited = 0; bed.conn->n_waiting > 0; waited += STREAM_RETRY_NS) {
 		assert_true(waited <= STREAM_PATIENCE_NS);
 		assert_int_equal(receive(STREAM_RETRY_NS), 1);
@@ -184,10 +188,6 @@ static void wait_in_vain(void)
 TEST(who_never_has_room_is_waited_for_a_while_and_then_not_for_a_second)
 {
 	bed_open();
-	peer_sends(0, false);
-	assert_int_equal(receive(0), 1);
-	no_room(&bed.out, 0);
-	end();
 	wait_in_vain();
 	assert_int_equal(drops(&bed.out, DROP_TX_NO_BUFFER), 1);
 	/* its frames are dropped at once, another's wait */
@@ -215,10 +215,6 @@ TEST(who_never_has_room_is_waited_for_a_while_and_then_not_for_a_second)
 TEST(who_takes_something_again_is_waited_for_again)
 {
 	bed_open();
-	peer_sends(0, false);
-	assert_int_equal(receive(0), 1);
-	no_room(&bed.out, 0);
-	end();
 	wait_in_vain();
 	peer_sends(1, false);
 	assert_int_equal(receive(STREAM_RETRY_NS), 1);
