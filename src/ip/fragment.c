@@ -6,8 +6,7 @@
  */
 #include "ip/ip_private.h"
 
-#define FRAGMENT_UNIT   8u
-#define FRAGMENT_HEADER 8u
+#define FRAGMENT_UNIT 8u
 
 struct cut {
 	struct pkt *pkt;
@@ -81,7 +80,7 @@ static void header6(uint8_t *p, const struct cut *c, uint32_t at, uint32_t len)
 	uint8_t *h = p + IP6_HEADER_LEN;
 
 	memcpy(p, pkt_l3(c->pkt), IP6_HEADER_LEN);
-	ip6_set_payload_len(p, (uint16_t)(FRAGMENT_HEADER + len));
+	ip6_set_payload_len(p, (uint16_t)(IP6_FRAGMENT_LEN + len));
 	h[0] = p[6];
 	h[1] = 0;
 	be16_set(h + 2, (uint16_t)(at | (at + len < c->len)));
@@ -102,7 +101,7 @@ static bool make_fragment(struct turn *turn, const struct cut *c, uint32_t at)
 		header6(pkt_l3(f), c, at, len);
 	else
 		header4(pkt_l3(f), c, at, len);
-	f->head_len = (uint16_t)(ETHERNET_HEADER_LEN + c->header_len + (c->ip6 ? FRAGMENT_HEADER : 0));
+	f->head_len = (uint16_t)(ETHERNET_HEADER_LEN + c->header_len + (c->ip6 ? IP6_FRAGMENT_LEN : 0));
 	f->segs = segs;
 	f->n_segs = (uint16_t)pieces(c->pkt, c->from + at, len, segs);
 	f->body_len = len;
@@ -120,7 +119,7 @@ static enum drop cut_up(struct ip *ip, struct turn *turn, struct pkt *pkt)
 	if (!complete_csum(pkt))
 		return DROP_TX_OFFLOAD;
 	c.header_len = c.ip6 ? IP6_HEADER_LEN : (p[0] & 15u) * 4;
-	overhead = c.header_len + (c.ip6 ? FRAGMENT_HEADER : 0);
+	overhead = c.header_len + (c.ip6 ? IP6_FRAGMENT_LEN : 0);
 	c.from = ETHERNET_HEADER_LEN + c.header_len;
 	c.len = c.ip6 ? ip6_payload_len(p) : ip4_total_len(p) - c.header_len;
 	if (mtu < overhead + FRAGMENT_UNIT)

@@ -57,6 +57,45 @@ static void echo_reply(
 				      .now_ns = turn->now_ns});
 }
 
+/* Somebody says why a request of ours, from its IP header on, got no further. */
+static void echo_error(struct ip *ip, const uint8_t *p, uint32_t len, struct ping_error *error)
+{
+	uint8_t proto = 0, request = error->ip6 ? ICMP6_ECHO : ICMP4_ECHO;
+	uint32_t at = error->ip6 ? ip6_upper(p, len, &proto) : ip4_header_len(p, len);
+
+	if (at == 0 || (!error->ip6 && ip4_fragment_at(p) > 0))
+		return;
+	if (!error->ip6)
+		proto = ip4_proto(p);
+	if (proto == IP_PROTO_FRAGMENT && at + IP6_FRAGMENT_LEN <= len && be16_get(p + at + 2) < 8) {
+		proto = p[at];
+		at += IP6_FRAGMENT_LEN;
+	}
+	if (proto != (error->ip6 ? IP_PROTO_ICMP6 : IP_PROTO_ICMP) || at + ICMP_HEADER_LEN > len ||
+		p[at] != request)
+		return;
+	error->id = icmp_id(p + at);
+	error->seq = icmp_seq(p + at);
+	error->dst = ip_addr_at(error->ip6 ? ip6_dst(p) : p + 16, error->ip6);
+	ping_error(ip->pings, error);
+}
+
+/* An error may be about a ping of ours. */
+static void error_input(struct ip *ip, const struct turn *turn, const struct pkt *pkt, uint32_t l4)
+{
+	const uint8_t *p = pkt_l3(pkt), *icmp = pkt->data + l4;
+	bool ip6 = p[0] >> 4 == 6;
+	struct ping_error error = {.ip6 = ip6,
+		.type = icmp[0],
+		.code = icmp[1],
+		.from = ip_addr_at(ip6 ? ip6_src(p) : p + 12, ip6)};
+
+	if (ip6 ? icmp[0] == ICMP6_TOO_BIG : icmp[0] == ICMP4_UNREACHABLE && icmp[1] == ICMP4_FRAGMENTATION)
+		error.mtu = be16_get(icmp + 6);
+	if (!turn_is_trial(turn))
+		echo_error(ip, icmp + ICMP_HEADER_LEN, pkt->head_len - l4 - ICMP_HEADER_LEN, &error);
+}
+
 static void echo4(struct ip *ip, struct turn *turn, struct pkt *pkt, uint32_t l4)
 {
 	uint8_t *p = pkt_l3(pkt);
@@ -84,6 +123,8 @@ void icmp4_local(struct ip *ip, struct turn *turn, struct pkt *pkt, uint32_t l4,
 	}
 	if (icmp[0] == ICMP4_ECHO_REPLY)
 		echo_reply(ip, turn, pkt, l4, len);
+	else if (icmp4_ends_packet(icmp[0]))
+		error_input(ip, turn, pkt, l4);
 	turn_finish(turn, pkt);
 }
 
@@ -112,6 +153,8 @@ void icmp6_local(struct ip *ip, struct turn *turn, struct pkt *pkt, uint32_t l4,
 	} else {
 		if (icmp[0] == ICMP6_ECHO_REPLY)
 			echo_reply(ip, turn, pkt, l4, len);
+		else if (icmp[0] < ICMP6_ECHO)
+			error_input(ip, turn, pkt, l4);
 		turn_finish(turn, pkt);
 	}
 }
@@ -194,13 +237,30 @@ static struct pkt *message(struct ip *ip, struct turn *turn, const struct pkt *p
 	return turn_make_frame(turn, pkt->rx, bytes, ETHERNET_HEADER_LEN + header_len + quoted);
 }
 
+/* A packet of our own has no sender to be told, but it may be a ping's. */
+static bool tell_ourselves(
+	struct ip *ip, const struct turn *turn, const struct ip_iface *l3, const struct pkt *pkt, bool ip6)
+{
+	const uint8_t *p = pkt_l3(pkt);
+	struct ping_error error = {.ip6 = ip6,
+		.type = (uint8_t)(pkt->icmp >> 24),
+		.code = (uint8_t)(pkt->icmp >> 16),
+		.from = ip_addr_at(ip6 ? ip6_src(p) : p + 12, ip6)};
+
+	if (!ip_is_own(l3, &error.from))
+		return false;
+	if (!turn_is_trial(turn))
+		echo_error(ip, p, pkt->head_len - ETHERNET_HEADER_LEN, &error);
+	return true;
+}
+
 static void tell(struct ip *ip, struct turn *turn, struct pkt *pkt)
 {
 	const struct ip_iface *l3 = ip_iface_of(pkt->rx);
 	bool ip6 = be16_get(pkt->data + ETHERNET_TYPE_AT) == IP6_ETHERNET_TYPE;
 	struct pkt *out;
 
-	if (!l3 || !(ip6 ? may_tell6(pkt) : may_tell4(pkt)))
+	if (!l3 || !(ip6 ? may_tell6(pkt) : may_tell4(pkt)) || tell_ourselves(ip, turn, l3, pkt, ip6))
 		return;
 	if (!limit_take(&l3->state->errors[turn->worker], ERRORS_PER_S, turn->now_ns)) {
 		iface_count(&turn_lane(turn, pkt->rx)->counters.drops[DROP_ICMP_RATE], 1);

@@ -126,6 +126,13 @@ static inline uint32_t ip4_hop(const struct ip_table *t, uint32_t dst)
 	return ip4_hop_found(dst, lpm_lookup(&t->fib4, addr));
 }
 
+/* An address of ours, as packets at that interface see it. */
+static inline bool ip_is_own(const struct ip_iface *l3, const struct ip_addr *addr)
+{
+	return lpm_lookup(ip_table_fib(l3->table, addr->ip6), addr->bytes) == HOP_LOCAL ||
+	       (addr->ip6 && l3->ip6 && ip_addr_same(addr, &l3->link_local));
+}
+
 /* Removes the routes that lead out by an interface. */
 void ip_routes_forget(struct ip *ip, struct ip_table *t, const struct iface *iface);
 /* A route of the house: over what is there. 0 or -errno. */

@@ -13,6 +13,7 @@ enum echo_state {
 	ECHO_NONE,     /* not sent yet, told, or given up */
 	ECHO_WAITS,    /* for its reply */
 	ECHO_ANSWERED, /* and not told */
+	ECHO_REFUSED,  /* by an error, which is not told */
 };
 
 struct echo {
@@ -22,6 +23,7 @@ struct echo {
 	uint32_t len;
 	uint64_t made_ns; /* by control */
 	uint64_t sent_ns, came_ns;
+	struct ping_error error;
 };
 
 struct ping {
@@ -34,7 +36,7 @@ struct ping {
 	struct ping_plan plan;
 	struct ctl_later *later;
 	uint64_t next_ns; /* 0: at once */
-	uint32_t n_sent, n_received;
+	uint32_t n_sent, n_received, n_errors;
 	uint32_t n_done; /* in order: told or given up, all of them */
 	uint64_t min_ns, max_ns, sum_ns;
 };
@@ -101,9 +103,9 @@ static json_t *statistics(const struct ping *ping)
 {
 	uint32_t lost = ping->n_sent - ping->n_received;
 	char text[IP_TEXT_SIZE];
-	json_t *o = json_pack("{s:s, s:I, s:I, s:f}", "address", ip_addr_format(text, &ping->plan.dst),
-		"sent", (json_int_t)ping->n_sent, "received", (json_int_t)ping->n_received, "loss-percent",
-		ping->n_sent ? 100.0 * lost / ping->n_sent : 0.0);
+	json_t *o = json_pack("{s:s, s:I, s:I, s:I, s:f}", "address", ip_addr_format(text, &ping->plan.dst),
+		"sent", (json_int_t)ping->n_sent, "received", (json_int_t)ping->n_received, "errors",
+		(json_int_t)ping->n_errors, "loss-percent", ping->n_sent ? 100.0 * lost / ping->n_sent : 0.0);
 
 	if (ping->n_received > 0)
 		json_object_set_new(o, "time-ms",
@@ -196,23 +198,46 @@ void ping_sent(struct pings *pings, uint32_t number, uint64_t now_ns)
 
 /* --- in --- */
 
-void ping_reply(struct pings *pings, const struct ping_reply *r)
+/* The request that waits, and the lock is taken; or NULL. */
+static struct echo *take_waiting(
+	struct pings *pings, bool ip6, uint16_t id, uint16_t seq, const struct ip_addr *dst)
 {
-	struct ping *ping = &pings->list[r->id % PINGS_MAX];
-	struct echo *echo = echo_of(ping, r->seq);
-	uint32_t key = KEY_RUNS | (r->ip6 ? KEY_IP6 : 0) | r->id;
+	struct ping *ping = &pings->list[id % PINGS_MAX];
+	struct echo *echo = echo_of(ping, seq);
+	uint32_t key = KEY_RUNS | (ip6 ? KEY_IP6 : 0) | id;
 
 	if (key_of(ping) != key)
-		return;
+		return NULL;
 	lock_take(&pings->lock);
-	if (key_of(ping) == key && echo->state == ECHO_WAITS && (uint16_t)echo->seq == r->seq &&
-		ip_addr_same(&r->src, &ping->dst)) {
+	if (key_of(ping) == key && echo->state == ECHO_WAITS && (uint16_t)echo->seq == seq &&
+		ip_addr_same(dst, &ping->dst))
+		return echo;
+	lock_release(&pings->lock);
+	return NULL;
+}
+
+void ping_reply(struct pings *pings, const struct ping_reply *r)
+{
+	struct echo *echo = take_waiting(pings, r->ip6, r->id, r->seq, &r->src);
+
+	if (echo) {
 		echo->state = ECHO_ANSWERED;
 		echo->ttl = r->ttl;
 		echo->len = r->len;
 		echo->came_ns = r->now_ns;
+		lock_release(&pings->lock);
 	}
-	lock_release(&pings->lock);
+}
+
+void ping_error(struct pings *pings, const struct ping_error *e)
+{
+	struct echo *echo = take_waiting(pings, e->ip6, e->id, e->seq, &e->dst);
+
+	if (echo) {
+		echo->state = ECHO_REFUSED;
+		echo->error = *e;
+		lock_release(&pings->lock);
+	}
 }
 
 /* --- what has become of them --- */
@@ -232,7 +257,50 @@ static void tell(struct ping *ping, const struct echo *echo)
 				     "ttl", echo->ttl, "time-ms", (double)rtt_ns / NS_PER_MS));
 }
 
-/* Those that were answered are told; those that waited long enough are given up. */
+static const struct {
+	bool ip6;
+	uint8_t type, code;
+	const char *text;
+} error_texts[] = {
+	{false, ICMP4_UNREACHABLE, ICMP4_NET, "network unreachable"},
+	{false, ICMP4_UNREACHABLE, ICMP4_HOST, "host unreachable"},
+	{false, ICMP4_UNREACHABLE, ICMP4_PROTOCOL, "protocol unreachable"},
+	{false, ICMP4_UNREACHABLE, ICMP4_FRAGMENTATION, "too big, and must not be cut"},
+	{false, ICMP4_UNREACHABLE, ICMP4_ADMIN, "prohibited"},
+	{false, ICMP4_TIME_EXCEEDED, ICMP4_TTL, "time to live exceeded"},
+	{false, ICMP4_TIME_EXCEEDED, ICMP4_REASSEMBLY, "some of its fragments did not arrive"},
+	{true, ICMP6_UNREACHABLE, ICMP6_NO_ROUTE, "no route"},
+	{true, ICMP6_UNREACHABLE, ICMP6_ADMIN, "prohibited"},
+	{true, ICMP6_UNREACHABLE, ICMP6_ADDRESS, "address unreachable"},
+	{true, ICMP6_TOO_BIG, 0, "too big"},
+	{true, ICMP6_TIME_EXCEEDED, ICMP6_HOPS, "hop limit exceeded"},
+	{true, ICMP6_TIME_EXCEEDED, ICMP6_REASSEMBLY, "some of its fragments did not arrive"},
+};
+
+static const char *error_text(char text[64], const struct ping_error *e)
+{
+	for (uint32_t i = 0; i < ARRAY_LEN(error_texts); i++)
+		if (error_texts[i].ip6 == e->ip6 && error_texts[i].type == e->type &&
+			error_texts[i].code == e->code) {
+			snprintf(text, 64, e->mtu ? "%s: the MTU is %u" : "%s", error_texts[i].text, e->mtu);
+			return text;
+		}
+	snprintf(text, 64, "ICMP type %u, code %u", e->type, e->code);
+	return text;
+}
+
+static void tell_error(struct ping *ping, const struct echo *echo)
+{
+	char from[IP_TEXT_SIZE], text[64];
+
+	ping->n_errors++;
+	ctl_later_part(ping->later,
+		json_pack("{s:s, s:I, s:s, s:i, s:i}", "from", ip_addr_format(from, &echo->error.from),
+			"sequence", (json_int_t)echo->seq, "error", error_text(text, &echo->error), "type",
+			echo->error.type, "code", echo->error.code));
+}
+
+/* Those that came to an end are told; those that waited long enough are given up. */
 static void look(struct ping *ping, uint64_t now_ns)
 {
 	for (uint32_t seq = ping->n_done + 1; seq <= ping->n_sent; seq++) {
@@ -240,11 +308,13 @@ static void look(struct ping *ping, uint64_t now_ns)
 
 		lock_take(&ping->pings->lock);
 		was = *echo;
-		if (was.state == ECHO_ANSWERED || now_ns - was.made_ns >= PING_PATIENCE_NS)
+		if (was.state > ECHO_WAITS || now_ns - was.made_ns >= PING_PATIENCE_NS)
 			echo->state = ECHO_NONE;
 		lock_release(&ping->pings->lock);
 		if (was.state == ECHO_ANSWERED)
 			tell(ping, &was);
+		else if (was.state == ECHO_REFUSED)
+			tell_error(ping, &was);
 	}
 	lock_take(&ping->pings->lock);
 	while (ping->n_done < ping->n_sent && echo_of(ping, ping->n_done + 1)->state == ECHO_NONE)

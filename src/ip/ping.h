@@ -8,7 +8,7 @@
  * Control looks every PINGS_PAUSE_NS while a ping runs; nobody wakes it. Times are those of the turns in which the request
  * left and the reply came in, so it does not matter when control looks. A reply counts if it has the identifier, which is
  * drawn at random, a number that is outstanding, and the address that was asked. With no ping running a stray reply costs
- * one look at a word.
+ * one look at a word. A message of ICMP that quotes a request ends it, too: somebody on the way says why it got no further.
  */
 #ifndef GINNEL_IP_PING_H
 #define GINNEL_IP_PING_H
@@ -21,8 +21,8 @@
 #define PINGS_MAX      16
 #define PING_ECHOES    64 /* of one ping that are outstanding, or not yet told */
 #define PINGS_PAUSE_NS (10 * NS_PER_MS)
-/* How long a reply may take: a neighbour that has to be asked for answers within NEIGH_TRIES seconds, or never. */
-#define PING_PATIENCE_NS (4 * NS_PER_S)
+/* How long a reply may take: of a neighbour that does not answer we know NEIGH_TRIES or NEIGH_TRIES + 1 seconds later. */
+#define PING_PATIENCE_NS (5 * NS_PER_S)
 #define PING_STAMP_LEN   8 /* bytes before the data; nothing depends on what they say */
 #define PING_SIZE_MAX    65400u
 
@@ -71,5 +71,15 @@ struct ping_reply {
 	uint64_t now_ns;
 };
 void ping_reply(struct pings *pings, const struct ping_reply *reply);
+
+/* What somebody, or we ourselves, says of a request: type and code are those of ICMP. */
+struct ping_error {
+	bool ip6;
+	uint8_t type, code;
+	uint16_t mtu;     /* of what was too big */
+	uint16_t id, seq; /* of the request, as is its destination */
+	struct ip_addr from, dst;
+};
+void ping_error(struct pings *pings, const struct ping_error *error);
 
 #endif

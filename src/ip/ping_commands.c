@@ -71,7 +71,10 @@ static bool way_ok(
 	const struct iface *out = ip_way_iface(ip, iface, &plan->dst);
 	uint32_t len = ip_header_len(plan->dst.ip6) + ICMP_HEADER_LEN + PING_STAMP_LEN + plan->size;
 
-	if (!out)
+	if (!out && ip_is_own(ip_iface_of(iface), &plan->dst))
+		ctl_fail(call, "%s is an address of the router itself: see show int addr",
+			ctl_str(call, "address", ""));
+	else if (!out)
 		ctl_fail(call,
 			"there is no way to %s: see show %s fib; link-local addresses need interface NAME",
 			ctl_str(call, "address", ""), plan->dst.ip6 ? "ip6" : "ip");
@@ -148,12 +151,23 @@ static const char *time_text(char text[32], double ms)
 	return text[0] == '0' ? text + 1 : text;
 }
 
+/* As others' pings do: not a word when there were none. */
+static const char *errors_text(char text[32], json_int_t n)
+{
+	snprintf(text, 32, n > 0 ? "%" JSON_INTEGER_FORMAT " errors, " : "", n);
+	return text;
+}
+
 static void print_ping(const json_t *result, FILE *out)
 {
-	const json_t *from = json_object_get(result, "from");
+	const json_t *from = json_object_get(result, "from"), *error = json_object_get(result, "error");
+	json_int_t n_errors = json_integer_value(json_object_get(result, "errors"));
 	char text[32];
 
-	if (from)
+	if (error)
+		fprintf(out, "From %s: icmp_seq=%" JSON_INTEGER_FORMAT " %s\n", json_string_value(from),
+			json_integer_value(json_object_get(result, "sequence")), json_string_value(error));
+	else if (from)
 		fprintf(out,
 			"%" JSON_INTEGER_FORMAT " bytes from %s: icmp_seq=%" JSON_INTEGER_FORMAT
 			" ttl=%" JSON_INTEGER_FORMAT " time=%s ms\n",
@@ -164,9 +178,9 @@ static void print_ping(const json_t *result, FILE *out)
 	else
 		fprintf(out,
 			"Statistics: %" JSON_INTEGER_FORMAT " sent, %" JSON_INTEGER_FORMAT
-			" received, %g%% packet loss\n",
+			" received, %s%g%% packet loss\n",
 			json_integer_value(json_object_get(result, "sent")),
-			json_integer_value(json_object_get(result, "received")),
+			json_integer_value(json_object_get(result, "received")), errors_text(text, n_errors),
 			json_number_value(json_object_get(result, "loss-percent")));
 }
 

@@ -183,7 +183,7 @@ TEST(what_is_lost_is_waited_for_and_then_given_up)
 		if (i == 1)
 			answer_us(10);
 	}
-	pass_ms(3900);
+	pass_ms(4900);
 	assert_string_equal(heard, "96 bytes from 10.0.0.2: icmp_seq=2 ttl=55 time=.0100 ms\\n");
 	pass_ms(100);
 	assert_non_null(strstr(heard, "Statistics: 3 sent, 1 received, 66.6667% packet loss"));
@@ -224,6 +224,141 @@ TEST(only_the_station_that_was_asked_answers_and_only_once)
 	close_one();
 }
 
+/* A router's message about what left, which is as long as it quotes it. */
+static void refuse(uint8_t type, uint8_t code, uint16_t mtu)
+{
+	uint8_t quoted[128], *p = frame_l3(&got);
+	bool ip6 = p[0] >> 4 == 6;
+	uint32_t addr_len = ip6 ? IP6_LEN : IP4_LEN, header_len = ip_header_len(ip6), len;
+	uint8_t *icmp = p + header_len, *src = p + (ip6 ? 8 : 12);
+
+	len = min_u32(got.len - ETHERNET_HEADER_LEN, sizeof(quoted));
+	memcpy(quoted, p, len);
+	memcpy(src + addr_len, src, addr_len);
+	src[addr_len - 1] = 0xfe;
+	ethernet_rewrite(got.bytes, 0x020000000000ull, STATION(1));
+	memset(icmp, 0, ICMP_HEADER_LEN);
+	icmp[0] = type;
+	icmp[1] = code;
+	be16_set(icmp + 6, mtu);
+	memcpy(icmp + ICMP_HEADER_LEN, quoted, len);
+	len += ICMP_HEADER_LEN;
+	got.len = l4(&got) + len;
+	if (ip6) {
+		ip6_set_payload_len(p, (uint16_t)len);
+		p[6] = IP_PROTO_ICMP6;
+		icmp6_csum(p, len);
+	} else {
+		uint16_t csum = (uint16_t)~csum_fold(csum_sum(icmp, len));
+
+		ip4_set_total_len(p, (uint16_t)(header_len + len));
+		p[6] = p[7] = 0;
+		ip4_set_csum(p, IP4_HEADER_MIN);
+		memcpy(icmp + ICMP_CSUM_OFFSET, &csum, sizeof(csum));
+	}
+	b.now_ns += NS_PER_MS;
+	turn_begin(b.turn, b.now_ns);
+	bed_rx(&b, 0, got.bytes, got.len);
+	bed_run(&b);
+}
+
+TEST(who_says_that_a_request_got_no_further_is_quoted)
+{
+	open_one();
+	say("ping 10.0.0.2 repeat 1");
+	pass_ms(0);
+	frame_of_pkt(&got, b.out[0]);
+	refuse(ICMP4_UNREACHABLE, ICMP4_ADMIN, 0);
+	pass_ms(10);
+	assert_string_equal(heard, "From 10.0.0.254: icmp_seq=1 prohibited\\n"
+				   "Statistics: 1 sent, 0 received, 1 errors, 100% packet loss\\n");
+	say("ping 2001:db8::2 repeat 1");
+	pass_ms(0);
+	frame_of_pkt(&got, b.out[0]);
+	refuse(ICMP6_TIME_EXCEEDED, ICMP6_HOPS, 0);
+	pass_ms(10);
+	assert_non_null(strstr(heard, "From 2001:db8::fe: icmp_seq=1 hop limit exceeded\\n"));
+	say("ping 10.0.0.2 repeat 1 df-bit");
+	pass_ms(0);
+	frame_of_pkt(&got, b.out[0]);
+	refuse(ICMP4_UNREACHABLE, ICMP4_FRAGMENTATION, 1400);
+	pass_ms(10);
+	assert_non_null(
+		strstr(heard, "From 10.0.0.254: icmp_seq=1 too big, and must not be cut: the MTU is 1400"));
+	say("ping 10.0.0.2 repeat 1");
+	pass_ms(0);
+	frame_of_pkt(&got, b.out[0]);
+	refuse(ICMP4_PARAMETER, 7, 0);
+	pass_ms(10);
+	assert_non_null(strstr(heard, "icmp_seq=1 ICMP type 12, code 7"));
+	close_one();
+}
+
+TEST(of_a_request_in_fragments_the_first_one_is_recognized)
+{
+	open_one();
+	say("ping 2001:db8::2 repeat 1 size 3000");
+	pass_ms(0);
+	assert_int_equal(b.n_out, 3);
+	frame_of_pkt(&got, b.out[1]);
+	f = got;
+	frame_of_pkt(&got, b.out[0]);
+	refuse(ICMP6_UNREACHABLE, ICMP6_NO_ROUTE, 0);
+	pass_ms(10);
+	assert_non_null(strstr(heard, "icmp_seq=1 no route"));
+	say("ping 2001:db8::2 repeat 1");
+	pass_ms(0);
+	got = f; /* what it quotes has no number */
+	refuse(ICMP6_UNREACHABLE, ICMP6_NO_ROUTE, 0);
+	pass_ms(10);
+	assert_string_equal(heard, "");
+	close_one();
+}
+
+TEST(a_message_that_is_not_about_a_request_of_ours_says_nothing)
+{
+	open_one();
+	say("ping 10.0.0.2 repeat 1");
+	pass_ms(0);
+	frame_of_pkt(&f, b.out[0]);
+	got = f;
+	refuse(ICMP4_REDIRECT, 1, 0); /* it went on */
+	for (uint32_t i = 0; i < 3; i++) {
+		static const uint32_t at[] = {19, 24, 27}; /* another destination, identifier, number */
+
+		got = f;
+		frame_l3(&got)[at[i]] ^= 1;
+		refuse(ICMP4_UNREACHABLE, ICMP4_HOST, 0);
+	}
+	for (uint32_t len = 0; len < IP4_HEADER_MIN + ICMP_HEADER_LEN; len++) { /* too little of it */
+		got = f;
+		got.len = ETHERNET_HEADER_LEN + len;
+		refuse(ICMP4_UNREACHABLE, ICMP4_HOST, 0);
+	}
+	pass_ms(10);
+	assert_string_equal(heard, "");
+	got = f;
+	refuse(ICMP4_UNREACHABLE, ICMP4_HOST, 0);
+	pass_ms(10);
+	assert_non_null(strstr(heard, "icmp_seq=1 host unreachable"));
+	close_one();
+}
+
+TEST(a_neighbour_that_does_not_answer_is_reported_by_the_router_itself)
+{
+	open_one();
+	say("ping 10.0.0.9 repeat 1");
+	pass_ms(0);
+	for (uint32_t i = 0; i < NEIGH_TRIES; i++) {
+		assert_string_equal(heard, "");
+		bed_tick(&b);
+		pass_ms(10);
+	}
+	assert_string_equal(heard, "From 10.0.0.1: icmp_seq=1 host unreachable\\n"
+				   "Statistics: 1 sent, 0 received, 1 errors, 100% packet loss\\n");
+	close_one();
+}
+
 TEST(a_neighbour_that_is_asked_for_first_costs_time_and_no_packet)
 {
 	struct arp arp;
@@ -253,6 +388,8 @@ TEST(where_there_is_no_way_it_says_so_at_once)
 	open_one();
 	say("ping 192.0.2.1");
 	assert_non_null(strstr(heard, "there is no way to 192.0.2.1: see show ip fib"));
+	say("ping 10.0.0.1");
+	assert_non_null(strstr(heard, "10.0.0.1 is an address of the router itself"));
 	say("ping 10.0.0.2 table-id 7");
 	assert_non_null(strstr(heard, "no interface has an address in table 7"));
 	say("ping 10.0.0.2 interface port3");
@@ -352,7 +489,7 @@ TEST(an_interface_that_goes_away_meanwhile_loses_what_is_to_come)
 	assert_int_equal(b.n_out, 0);
 	iface_remove(b.table, &b.ifaces[0]);
 	pass_ms(1000);
-	pass_ms(4000);
+	pass_ms(5000);
 	assert_non_null(strstr(heard, "Statistics: 2 sent, 0 received, 100% packet loss"));
 	close_one();
 }
@@ -361,6 +498,10 @@ TESTS(cmocka_unit_test(requests_are_sent_a_second_apart_and_answers_told_as_they
 	cmocka_unit_test(ip6_is_asked_in_the_same_words),
 	cmocka_unit_test(what_is_lost_is_waited_for_and_then_given_up),
 	cmocka_unit_test(only_the_station_that_was_asked_answers_and_only_once),
+	cmocka_unit_test(who_says_that_a_request_got_no_further_is_quoted),
+	cmocka_unit_test(of_a_request_in_fragments_the_first_one_is_recognized),
+	cmocka_unit_test(a_message_that_is_not_about_a_request_of_ours_says_nothing),
+	cmocka_unit_test(a_neighbour_that_does_not_answer_is_reported_by_the_router_itself),
 	cmocka_unit_test(a_neighbour_that_is_asked_for_first_costs_time_and_no_packet),
 	cmocka_unit_test(where_there_is_no_way_it_says_so_at_once),
 	cmocka_unit_test(the_source_may_be_another_interface_of_ours),

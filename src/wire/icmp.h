@@ -69,6 +69,12 @@ static inline bool icmp4_is_error(uint8_t type)
 	       type == ICMP4_TIME_EXCEEDED || type == ICMP4_PARAMETER;
 }
 
+/* Of those, one that says that the packet got no further: a redirect does not. */
+static inline bool icmp4_ends_packet(uint8_t type)
+{
+	return type == ICMP4_UNREACHABLE || type == ICMP4_TIME_EXCEEDED || type == ICMP4_PARAMETER;
+}
+
 static inline bool icmp6_is_error(uint8_t type)
 {
 	return type < 128 || type == ICMP6_REDIRECT;
