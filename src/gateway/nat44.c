@@ -25,9 +25,9 @@ struct nat44 *nat44_create(
 	n->ifaces = ifaces;
 	n->fragments.seed = seed;
 	n->table = nat44_table_create(limits, seed);
-	if (n->table)
+	if (n->table && nat44_waiting_init(&n->waiting, ifaces))
 		return n;
-	free(n);
+	nat44_destroy(n);
 	return NULL;
 }
 
@@ -35,6 +35,7 @@ void nat44_destroy(struct nat44 *n)
 {
 	if (!n)
 		return;
+	nat44_waiting_fini(&n->waiting);
 	nat44_table_destroy(n->table);
 	free(n);
 }
@@ -147,34 +148,113 @@ static enum drop input_inside(struct nat44 *n, struct pkt *pkt, uint32_t now_s)
 	return drop == DROP_NAT44_NO_SESSION ? DROP_NONE : drop;
 }
 
+static bool is_for_table(const struct nat44 *n, const struct pkt *pkt)
+{
+	return nat44_table_has_address(n->table, ip4_dst(pkt_l3(pkt)));
+}
+
+/* Inlined: a call of its own costs 3 % of a translation. False: it was dropped. */
+static inline __attribute__((always_inline)) bool pass_in(
+	struct nat44 *n, struct turn *turn, struct pkt *pkt, uint32_t now_s)
+{
+	enum drop drop = DROP_NONE;
+
+	switch (nat44_side_of(n, pkt->rx)) {
+	case NAT44_OUTSIDE:
+		drop = input_outside(n, pkt, now_s, turn_is_trial(turn));
+		break;
+	case NAT44_INSIDE:
+		if (likely(!turn_is_trial(turn)))
+			drop = input_inside(n, pkt, now_s);
+		break;
+	case NAT44_NO_SIDE:
+		break;
+	}
+	if (likely(drop == DROP_NONE))
+		turn_push(turn, pkt, STAGE_IP4_LOOKUP);
+	else
+		turn_drop(turn, pkt, drop);
+	return drop == DROP_NONE;
+}
+
+static inline __attribute__((always_inline)) bool pass_out(
+	struct nat44 *n, struct turn *turn, struct pkt *pkt, uint32_t now_s)
+{
+	enum drop drop = DROP_NONE;
+
+	if (likely(nat44_side_of(n, pkt->rx) == NAT44_INSIDE))
+		drop = turn_is_trial(turn) ? nat44_try_out(n, pkt, ETHERNET_HEADER_LEN)
+					   : nat44_out(n, pkt, ETHERNET_HEADER_LEN, now_s);
+	if (likely(drop == DROP_NONE))
+		ip_push_output(n->ip, turn, pkt);
+	else
+		turn_drop(turn, pkt, drop);
+	return drop == DROP_NONE;
+}
+
+static bool pass(struct nat44 *n, struct turn *turn, struct pkt *pkt, uint32_t now_s, bool out)
+{
+	return out ? pass_out(n, turn, pkt, now_s) : pass_in(n, turn, pkt, now_s);
+}
+
+/*
+ * Fragments that have no ports go where the first one of their datagram went, or wait for it. One that went on as it was, to
+ * the router itself, is remembered like that.
+ */
+static void pass_fragment(struct nat44 *n, struct turn *turn, struct pkt *pkt, uint32_t now_s, bool out)
+{
+	const struct nat44_datagram datagram = nat44_datagram_of(pkt_l3(pkt));
+	uint32_t at = ip4_fragment_at(pkt_l3(pkt)), neigh = pkt->neigh;
+	struct nat44_datagram now;
+	bool went;
+
+	if (at > 0 && !nat44_fragments_find(&n->fragments, &datagram, now_s) &&
+		nat44_waiting_put(&n->waiting, &datagram, pkt, now_s)) {
+		turn_finish(turn, pkt);
+		return;
+	}
+	went = pass(n, turn, pkt, now_s, out);
+	if (at > 0)
+		return;
+	now = nat44_datagram_of(pkt_l3(pkt));
+	if (went && nat44_datagram_same(&now, &datagram))
+		nat44_fragments_add(&n->fragments, &datagram, datagram.src, datagram.dst, now_s);
+	while ((pkt = nat44_waiting_take(&n->waiting, turn, &datagram))) {
+		pkt->neigh = neigh;
+		pass(n, turn, pkt, now_s, out);
+	}
+}
+
+static void begin(struct nat44 *n, struct turn *turn, uint32_t now_s)
+{
+	lock_take(&n->lock);
+	nat44_table_expire(n->table, now_s, EXPIRE_TURN);
+	if (unlikely(!nat44_waiting_is_empty(&n->waiting)))
+		nat44_waiting_expire(&n->waiting, turn, now_s);
+}
+
+/* What only tries the road waits for nothing. */
+static bool is_fragment(const struct turn *turn, const struct pkt *pkt)
+{
+	return unlikely(ip4_is_fragment(pkt_l3(pkt))) && !turn_is_trial(turn);
+}
+
 void nat44_input(void *subject, struct turn *turn, const struct vec *vec)
 {
 	struct nat44 *n = subject;
 	uint32_t now_s = (uint32_t)(turn->now_ns / NS_PER_S);
 
-	lock_take(&n->lock);
-	nat44_table_expire(n->table, now_s, EXPIRE_TURN);
+	begin(n, turn, now_s);
 	for (uint32_t i = 0; i < vec->n; i++) {
 		struct pkt *pkt = vec->pkts[i];
-		enum drop drop = DROP_NONE;
 
 		if (i % NAT44_FETCH_MAX == 0 && nat44_side_of(n, pkt->rx) == NAT44_OUTSIDE)
 			fetch(n, &vec->pkts[i], min_u32(vec->n - i, NAT44_FETCH_MAX), false);
-		switch (nat44_side_of(n, pkt->rx)) {
-		case NAT44_OUTSIDE:
-			drop = input_outside(n, pkt, now_s, turn_is_trial(turn));
-			break;
-		case NAT44_INSIDE:
-			if (likely(!turn_is_trial(turn)))
-				drop = input_inside(n, pkt, now_s);
-			break;
-		case NAT44_NO_SIDE:
-			break;
-		}
-		if (likely(drop == DROP_NONE))
-			turn_push(turn, pkt, STAGE_IP4_LOOKUP);
+		if (is_fragment(turn, pkt) && nat44_side_of(n, pkt->rx) != NAT44_NO_SIDE &&
+			is_for_table(n, pkt))
+			pass_fragment(n, turn, pkt, now_s, false);
 		else
-			turn_drop(turn, pkt, drop);
+			pass_in(n, turn, pkt, now_s);
 	}
 	lock_release(&n->lock);
 }
@@ -184,21 +264,16 @@ void nat44_output(void *subject, struct turn *turn, const struct vec *vec)
 	struct nat44 *n = subject;
 	uint32_t now_s = (uint32_t)(turn->now_ns / NS_PER_S);
 
-	lock_take(&n->lock);
-	nat44_table_expire(n->table, now_s, EXPIRE_TURN);
+	begin(n, turn, now_s);
 	for (uint32_t i = 0; i < vec->n; i++) {
 		struct pkt *pkt = vec->pkts[i];
-		enum drop drop = DROP_NONE;
 
 		if (i % NAT44_FETCH_MAX == 0)
 			fetch(n, &vec->pkts[i], min_u32(vec->n - i, NAT44_FETCH_MAX), true);
-		if (likely(nat44_side_of(n, pkt->rx) == NAT44_INSIDE))
-			drop = turn_is_trial(turn) ? nat44_try_out(n, pkt, ETHERNET_HEADER_LEN)
-						   : nat44_out(n, pkt, ETHERNET_HEADER_LEN, now_s);
-		if (likely(drop == DROP_NONE))
-			ip_push_output(n->ip, turn, pkt);
+		if (is_fragment(turn, pkt) && nat44_side_of(n, pkt->rx) == NAT44_INSIDE)
+			pass_fragment(n, turn, pkt, now_s, true);
 		else
-			turn_drop(turn, pkt, drop);
+			pass_out(n, turn, pkt, now_s);
 	}
 	lock_release(&n->lock);
 }

@@ -20,6 +20,7 @@
 
 #include "gateway/nat44_fragments.h"
 #include "gateway/nat44_table.h"
+#include "gateway/nat44_waiting.h"
 #include "ip/ip.h"
 #include "ip/lock.h"
 
@@ -41,6 +42,7 @@ struct nat44 {
 	struct lock lock;
 	struct nat44_table *table;
 	struct nat44_fragments fragments;
+	struct nat44_waiting waiting;
 	uint8_t sides[IFACE_MAX]; /* enum nat44_side; relaxed atomic */
 	/* control */
 	uint32_t now_s; /* at the last tick */

@@ -13,8 +13,7 @@ static uint32_t set_of(const struct nat44_fragments *f, const struct nat44_datag
 
 static bool is(const struct nat44_fragment *e, const struct nat44_datagram *d)
 {
-	return e->used && e->datagram.src == d->src && e->datagram.dst == d->dst && e->datagram.id == d->id &&
-	       e->datagram.proto == d->proto;
+	return e->used && nat44_datagram_same(&e->datagram, d);
 }
 
 void nat44_fragments_add(struct nat44_fragments *f, const struct nat44_datagram *datagram, uint32_t new_src,

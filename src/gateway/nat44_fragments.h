@@ -9,6 +9,8 @@
 #ifndef GINNEL_GATEWAY_NAT44_FRAGMENTS_H
 #define GINNEL_GATEWAY_NAT44_FRAGMENTS_H
 
+#include "wire/ip.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -22,6 +24,17 @@ struct nat44_datagram {
 	uint16_t id;
 	uint8_t proto;
 };
+
+static inline struct nat44_datagram nat44_datagram_of(const uint8_t *ip)
+{
+	return (struct nat44_datagram){
+		.src = ip4_src(ip), .dst = ip4_dst(ip), .id = ip4_id(ip), .proto = ip4_proto(ip)};
+}
+
+static inline bool nat44_datagram_same(const struct nat44_datagram *a, const struct nat44_datagram *b)
+{
+	return a->src == b->src && a->dst == b->dst && a->id == b->id && a->proto == b->proto;
+}
 
 struct nat44_fragment {
 	struct nat44_datagram datagram;

@@ -5,12 +5,6 @@
 #include "gateway/nat44_view.h"
 #include "wire/ip.h"
 
-static struct nat44_datagram datagram_of(const uint8_t *ip)
-{
-	return (struct nat44_datagram){
-		.src = ip4_src(ip), .dst = ip4_dst(ip), .id = ip4_id(ip), .proto = ip4_proto(ip)};
-}
-
 /* The fragments that follow will look the same as this first one did. */
 static void remember(
 	struct nat44 *n, const struct nat44_view *v, const struct nat44_datagram *was, uint32_t now_s)
@@ -23,7 +17,7 @@ static void remember(
 
 static enum drop later(struct nat44 *n, struct nat44_view *v, uint32_t now_s)
 {
-	const struct nat44_datagram datagram = datagram_of(v->layers.ip);
+	const struct nat44_datagram datagram = nat44_datagram_of(v->layers.ip);
 	const struct nat44_fragment *first = nat44_fragments_find(&n->fragments, &datagram, now_s);
 
 	if (!first)
@@ -71,7 +65,7 @@ static enum drop error_in(struct nat44 *n, struct nat44_view *v)
 static enum drop flow_out(struct nat44 *n, struct nat44_view *v, uint32_t now_s)
 {
 	const struct nat44_packet p = packet_of(v, v->src, v->dst);
-	const struct nat44_datagram was = datagram_of(v->layers.ip);
+	const struct nat44_datagram was = nat44_datagram_of(v->layers.ip);
 	const struct nat44_mapping *m;
 	enum drop why;
 
@@ -88,7 +82,7 @@ static enum drop flow_out(struct nat44 *n, struct nat44_view *v, uint32_t now_s)
 static enum drop flow_in(struct nat44 *n, struct nat44_view *v, uint32_t now_s)
 {
 	const struct nat44_packet p = packet_of(v, v->dst, v->src);
-	const struct nat44_datagram was = datagram_of(v->layers.ip);
+	const struct nat44_datagram was = nat44_datagram_of(v->layers.ip);
 	const struct nat44_mapping *m;
 	enum drop why;
 
@@ -138,7 +132,7 @@ static void remember_hairpin(
 
 enum drop nat44_hairpin(struct nat44 *n, struct pkt *pkt, uint32_t l3, uint32_t now_s)
 {
-	const struct nat44_datagram was = datagram_of(pkt->data + l3);
+	const struct nat44_datagram was = nat44_datagram_of(pkt->data + l3);
 	struct nat44_view v;
 	enum drop drop = nat44_view(&v, pkt, l3);
 

@@ -7,6 +7,7 @@ Traffic of which every byte is checked, over real sockets.
   tcp ADDR BYTES    so many bytes go there and, at the same time, as many come back
   udp ADDR SIZE     datagrams of that size go there, each is answered by what the other side saw
   uso ADDR SIZE     the same, 16 of them in one call, cut by whoever has to
+  back ADDR SIZE    the same as udp in IPv4, each in fragments that leave in the wrong order, the first one last
 
 Fails if anything arrives changed. Datagrams may be lost: they are sent again.
 """
@@ -23,6 +24,7 @@ PATIENCE = 60
 UDP_SEGMENT = 103
 AT_ONCE = 16
 ROUNDS = 10
+FRAGMENT = 1480
 
 
 def noise(length, seed):
@@ -103,16 +105,38 @@ def ask(sock, datagrams, at_once):
     raise AssertionError(f"{len(missing)} datagrams are not answered")
 
 
-def udp(address, size, at_once):
+class Backwards:
+    """A connected socket of UDP whose datagrams leave in fragments, the last one first."""
+
+    def __init__(self, sock):
+        self.sock, self.recv = sock, sock.recv
+        self.raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
+        self.ident = 0
+
+    def send(self, data):
+        (src, sport), (dst, dport) = self.sock.getsockname(), self.sock.getpeername()
+        datagram = struct.pack("!HHHH", sport, dport, 8 + len(data), 0) + data  # a checksum of 0: there is none
+        self.ident += 1
+        for at in reversed(range(0, len(datagram), FRAGMENT)):
+            part = datagram[at:at + FRAGMENT]
+            more = at + FRAGMENT < len(datagram)
+            header = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(part), self.ident, more << 13 | at // 8, 64,
+                                 socket.IPPROTO_UDP, 0, socket.inet_aton(src), socket.inet_aton(dst))
+            self.raw.sendto(header + part, (dst, 0))
+
+
+def udp(address, size, how):
+    at_once = how == "uso"
     family, _, _, _, where = socket.getaddrinfo(address, PORT, type=socket.SOCK_DGRAM)[0]
     with socket.socket(family, socket.SOCK_DGRAM) as sock:
         sock.settimeout(1)
         sock.connect(where)
         if at_once:
             sock.setsockopt(socket.IPPROTO_UDP, UDP_SEGMENT, size)
+        sender = Backwards(sock) if how == "back" else sock
         for turn in range(ROUNDS):
-            ask(sock, {n: struct.pack("<I", n) + noise(size - 4, b"%d" % n)
-                       for n in range(turn * AT_ONCE, (turn + 1) * AT_ONCE)}, at_once)
+            ask(sender, {n: struct.pack("<I", n) + noise(size - 4, b"%d" % n)
+                         for n in range(turn * AT_ONCE, (turn + 1) * AT_ONCE)}, at_once)
 
 
 if __name__ == "__main__":
@@ -122,4 +146,4 @@ if __name__ == "__main__":
     elif how == "tcp":
         tcp(sys.argv[2], int(sys.argv[3]))
     else:
-        udp(sys.argv[2], int(sys.argv[3]), how == "uso")
+        udp(sys.argv[2], int(sys.argv[3]), how)
