@@ -279,11 +279,34 @@ TEST(fragments_follow_the_first_out_and_back)
 	sim_fini(&sim);
 }
 
+TEST(fragments_in_any_order_follow_the_first)
+{
+	begin(SIM_RING_FEATURES);
+	for (uint32_t from = 0; from < 2; from++) {
+		make_whole(from, from == 0 ? out : back);
+		send_piece(from, 3, 1000, 1000);
+		sim_expect_nothing(&sim, 1 - from);
+		send_piece(from, 3, 0, 1000);
+		see_piece(1 - from);
+		see_piece(1 - from);
+		send_piece(from, 3, 2000, whole.len - L4 - 2000);
+		see_piece(1 - from);
+		expect_whole(from == 0 ? out_seen : back_seen);
+	}
+	sim_fini(&sim);
+}
+
 TEST(a_fragment_whose_first_was_never_here_goes_nowhere)
 {
 	begin(SIM_RING_FEATURES);
 	make_whole(0, out);
 	send_piece(0, 7, 1000, 1000);
+	sim_expect_nothing(&sim, 1);
+	assert_int_equal(sim_drops(&sim, 0, DROP_NAT44_FRAGMENT), 0); /* it waits */
+	sim.now_ns += NAT44_WAITING_S * NS_PER_S;
+	make_whole(0, out);
+	send_piece(0, 6, 0, 1000);
+	see_piece(1);
 	assert_int_equal(sim_drops(&sim, 0, DROP_NAT44_FRAGMENT), 1);
 	pass_in_pieces(0, 8, out, out_seen);
 	make_whole(1, back);
@@ -450,6 +473,7 @@ TESTS(cmocka_unit_test(packets_go_out_under_our_address_and_back),
 	cmocka_unit_test(nobody_outside_reaches_the_inside_unasked),
 	cmocka_unit_test(a_forwarded_port_leads_inside),
 	cmocka_unit_test(fragments_follow_the_first_out_and_back),
+	cmocka_unit_test(fragments_in_any_order_follow_the_first),
 	cmocka_unit_test(a_fragment_whose_first_was_never_here_goes_nowhere),
 	cmocka_unit_test(a_guest_gets_its_address), cmocka_unit_test(a_guest_speaks_for_itself_only),
 	cmocka_unit_test(where_no_pool_is_nobody_answers),
