@@ -130,6 +130,12 @@ static void fetch(const struct nat44 *n, struct pkt *const *pkts, uint32_t n_pkt
 	nat44_table_fetch(n->table, packets, n_pkts, out);
 }
 
+/* To an address that stands for those inside. */
+static bool is_for_table(const struct nat44 *n, const struct pkt *pkt)
+{
+	return nat44_table_has_address(n->table, ip4_dst(pkt_l3(pkt)));
+}
+
 static enum drop input_outside(struct nat44 *n, struct pkt *pkt, uint32_t now_s, bool trial)
 {
 	enum drop drop = unlikely(trial) ? nat44_try_in(n, pkt, ETHERNET_HEADER_LEN)
@@ -142,15 +148,10 @@ static enum drop input_inside(struct nat44 *n, struct pkt *pkt, uint32_t now_s)
 {
 	enum drop drop;
 
-	if (likely(!nat44_table_has_address(n->table, ip4_dst(pkt_l3(pkt)))))
+	if (likely(!is_for_table(n, pkt)))
 		return DROP_NONE;
 	drop = nat44_hairpin(n, pkt, ETHERNET_HEADER_LEN, now_s);
 	return drop == DROP_NAT44_NO_SESSION ? DROP_NONE : drop;
-}
-
-static bool is_for_table(const struct nat44 *n, const struct pkt *pkt)
-{
-	return nat44_table_has_address(n->table, ip4_dst(pkt_l3(pkt)));
 }
 
 /* Inlined: a call of its own costs 3 % of a translation. False: it was dropped. */

@@ -16,9 +16,12 @@
 #include "pkt/turn.h"
 
 /* A datagram of 64 KiB is 45 of Ethernet's. */
-#define NAT44_WAITING_MAX      192u
+#define NAT44_WAITING_MAX      256u
 #define NAT44_WAITING_PER_PORT 64
 #define NAT44_WAITING_S        2
+
+static_assert(
+	(NAT44_WAITING_MAX & (NAT44_WAITING_MAX - 1)) == 0, "positions run through the end of their numbers");
 
 struct nat44_waiting_fragment {
 	struct nat44_datagram datagram;

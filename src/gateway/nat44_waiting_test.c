@@ -25,6 +25,7 @@ static void open_one(void)
 	nat = nat44_create(b.ip, b.table, &limits, 1);
 	assert_non_null(nat);
 	assert_int_equal(nat44_table_add_address(nat->table, OUTSIDE), 0);
+	nat->waiting.head = nat->waiting.tail = UINT32_MAX - 1; /* positions wrap in every test */
 	nat44_note_side(nat, &b.ifaces[0], NAT44_INSIDE);
 	nat44_note_side(nat, &b.ifaces[1], NAT44_OUTSIDE);
 	bed_neigh(&b, 1, "192.0.2.7", STATION(1));

@@ -33,7 +33,6 @@ enum ip_proto {
 #define IP4_HEADER_MIN   20
 #define IP6_HEADER_LEN   40
 #define IP6_FRAGMENT_LEN 8 /* a fragment header */
-#define IP6_FRAGMENT_LEN 8 /* of the header */
 
 /* Of the header at p, of which len bytes are there; 0: it is no IPv4 header or not all of it is there. */
 static inline uint32_t ip4_header_len(const uint8_t *p, uint32_t len)
