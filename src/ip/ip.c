@@ -4,6 +4,7 @@
 #include "ip/fragments.h"
 #include "ip/ip_private.h"
 #include "ip/own.h"
+#include "os/pages.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -20,10 +21,11 @@ struct ip *ip_create(const struct ip_config *config)
 	ip->seed = random_u64(&ip->random);
 	ip->next_id = (uint16_t)random_u64(&ip->random);
 	ip->services = calloc(1, sizeof(*ip->services));
+	ip->memos = pages_alloc(ip->n_workers + 1, sizeof(*ip->memos));
 	ip->fragments = fragments_create();
 	ip->pings = pings_create(random_u64(&ip->random));
 	if (hops_init(&ip->hops) == 0 && neighs_init(&ip->neighs, random_u64(&ip->random)) == 0 &&
-		ip->services && ip->fragments && ip->pings && ip_table_add(ip, 0) == 0)
+		ip->services && ip->memos && ip->fragments && ip->pings && ip_table_add(ip, 0) == 0)
 		return ip;
 	ip_destroy(ip);
 	return NULL;
@@ -46,6 +48,7 @@ void ip_destroy(struct ip *ip)
 	fragments_destroy(ip->fragments);
 	pings_destroy(ip->pings);
 	free(ip->services);
+	pages_free(ip->memos, ip->n_workers + 1, sizeof(*ip->memos));
 	neighs_fini(&ip->neighs);
 	hops_fini(&ip->hops);
 	free(ip);

@@ -236,7 +236,7 @@ static inline void forward(struct ip *ip, struct turn *turn, const struct ip_tab
 	struct way way = {.dst = NO_DST, .hop = NO_HOP};
 	uint32_t n_on = 0;
 
-	lpm_lookup_n(&table->fib4, &t->burst, t->n_dsts);
+	lpm_lookup_n(&table->fib4, &ip->memos[turn->worker], &t->burst, t->n_dsts);
 	if (unlikely(t->special))
 		for (uint32_t i = 0; i < t->n_dsts; i++)
 			t->burst.values[i] = ip4_hop_found(lpm_burst_ip4(&t->burst, i), t->burst.values[i]);

@@ -191,7 +191,7 @@ static inline void forward(struct ip *ip, struct turn *turn, const struct ip_ifa
 	struct way way = {.dst = NO_DST, .hop = NO_HOP};
 	uint32_t n_on = 0;
 
-	lpm_lookup_n(&l3->table->fib6, &t->burst, t->n_dsts);
+	lpm_lookup_n(&l3->table->fib6, &ip->memos[turn->worker], &t->burst, t->n_dsts);
 	for (uint32_t i = 0; i < t->n; i++) {
 		struct pkt *pkt = t->pkts[i];
 		uint32_t dst = t->dst_of[i];

@@ -15,7 +15,7 @@
  * one of up to 18 bits is written into all entries of the root that it covers. The default route is kept beside the tree.
  *
  * A lookup notes the last node with a prefix that fits. Many at a time (lpm_lookup_n()) go down level by level together, so
- * that they wait for memory together.
+ * that they wait for memory together; and those that a worker looked up before do not go at all (struct lpm_memo).
  *
  * Threads: control adds and deletes; what it replaces, it builds beside the old and shows with the store of one word.
  * Workers look up without locks and never see an address without its old route or its new one. What was replaced is used
@@ -44,6 +44,9 @@
 /* Addresses that are looked up together. */
 #define LPM_BURST 32
 
+#define LPM_KNOWN_BITS 14
+#define LPM_KNOWN      (1u << LPM_KNOWN_BITS)
+
 /* Both words are atomic and independent of each other. */
 struct lpm_root {
 	uint32_t word; /* length and value of the longest prefix up to LPM_ROOT_BITS; 0: none but /0 */
@@ -71,6 +74,7 @@ struct lpm_rules {
 struct lpm {
 	struct lpm_root *root;
 	uint32_t default_value; /* of /0 */
+	uint64_t state;         /* another one after each change, and never that of another table; atomic */
 	struct lpm_blocks nodes, values;
 	/* control's own */
 	uint8_t addr_len; /* bytes */
@@ -113,17 +117,30 @@ uint64_t lpm_memory(const struct lpm *lpm);
 
 struct lpm_burst {
 	uint64_t hi[LPM_BURST]; /* an address: its first bits the highest ones */
-	uint64_t lo[LPM_BURST]; /* IPv6 only */
+	uint64_t lo[LPM_BURST]; /* of IPv4 zero */
 	uint32_t values[LPM_BURST];
 };
 
-/* The values of the first n addresses; 0: no route. */
-void lpm_lookup_n(const struct lpm *lpm, struct lpm_burst *burst, uint32_t n);
+/*
+ * Addresses that a worker has looked up, each in the one place where it can be, with the values found: its own memory, of
+ * all tables. What was found in a state that its table is no longer in, is as if it were not there. Begins as zeros.
+ */
+struct lpm_memo {
+	uint32_t pause; /* bursts for which it is not asked */
+	struct lpm_known {
+		uint64_t hi, lo;
+		uint64_t found; /* the state of the table, LPM_DEPTH_SHIFT bits higher, and the value */
+	} __attribute__((aligned(32))) known[LPM_KNOWN];
+};
+
+/* The values of the first n addresses; 0: no route. Without memo all go down the tree. */
+void lpm_lookup_n(const struct lpm *lpm, struct lpm_memo *memo, struct lpm_burst *burst, uint32_t n);
 uint32_t lpm_lookup(const struct lpm *lpm, const uint8_t *addr);
 
 static inline void lpm_burst_put4(struct lpm_burst *burst, uint32_t i, uint32_t addr)
 {
 	burst->hi[i] = (uint64_t)addr << 32;
+	burst->lo[i] = 0;
 }
 
 static inline uint32_t lpm_burst_ip4(const struct lpm_burst *burst, uint32_t i)

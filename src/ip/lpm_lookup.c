@@ -28,11 +28,12 @@ struct descent {
 };
 
 static inline __attribute__((always_inline)) void begin(
-	const struct lpm *lpm, struct lpm_burst *burst, struct descent *d, uint32_t n)
+	const struct lpm *lpm, struct lpm_burst *burst, struct descent *d, const uint8_t *who, uint32_t n)
 {
 	uint32_t of_none = __atomic_load_n(&lpm->default_value, __ATOMIC_RELAXED), n_on = 0;
 
-	for (uint32_t i = 0; i < n; i++) {
+	for (uint32_t k = 0; k < n; k++) {
+		uint32_t i = who[k];
 		const struct lpm_root *root = &lpm->root[burst->hi[i] >> (64 - LPM_ROOT_BITS)];
 		uint32_t value = __atomic_load_n(&root->word, __ATOMIC_RELAXED) & LPM_VALUE_MAX;
 		uint32_t node = block_load(&root->node);
@@ -80,14 +81,14 @@ static inline uint32_t last_fit(const struct lpm_node *nodes, const struct desce
 	return 0;
 }
 
-static inline __attribute__((always_inline)) void end(
-	const struct lpm *lpm, struct lpm_burst *burst, const struct descent *d, uint32_t n)
+static inline __attribute__((always_inline)) void end(const struct lpm *lpm, struct lpm_burst *burst,
+	const struct descent *d, const uint8_t *who, uint32_t n)
 {
 	const struct lpm_node *nodes = node_at(lpm, 0);
 	const uint16_t *values = values_at(lpm, 0);
 
-	for (uint32_t i = 0; i < n; i++) {
-		uint32_t way = last_fit(nodes, d, i), bits = way & 63;
+	for (uint32_t k = 0; k < n; k++) {
+		uint32_t i = who[k], way = last_fit(nodes, d, i), bits = way & 63;
 		const struct lpm_node *node = &nodes[way >> LPM_NODE_BITS];
 		uint64_t shorter = (node->full >> bits & 1) - 1; /* all ones if so */
 		uint32_t longest = 63u ^ (uint32_t)__builtin_clzll((node->part & part_of[bits >> 1]) | 1);
@@ -115,15 +116,16 @@ static void words_behind(
 	}
 }
 
-static inline __attribute__((always_inline)) void lookup(
-	const struct lpm *lpm, struct lpm_burst *burst, uint32_t n)
+/* Of those addresses of a burst. */
+static inline __attribute__((always_inline)) void descend(
+	const struct lpm *lpm, struct lpm_burst *burst, const uint8_t *who, uint32_t n)
 {
 	const struct lpm_node *nodes = node_at(lpm, 0);
 	uint32_t level = 0, depth = LPM_ROOT_BITS;
 	struct descent d;
 	uint64_t words[LPM_BURST];
 
-	begin(lpm, burst, &d, n);
+	begin(lpm, burst, &d, who, n);
 	if (d.n == 0)
 		return;
 	for (; d.n > 0 && depth < WORD_BITS; depth += LPM_NODE_BITS)
@@ -133,36 +135,113 @@ static inline __attribute__((always_inline)) void lookup(
 			words_behind(burst, &d, depth, words);
 		step(nodes, words, &d, level++, FIRST_BITS - depth % WORD_BITS);
 	}
-	end(lpm, burst, &d, n);
+	end(lpm, burst, &d, who, n);
 }
 
-static void lookup_plain(const struct lpm *lpm, struct lpm_burst *burst, uint32_t n)
+/* --- what is known --- */
+
+/*
+ * A memo that knows less than half of a burst rests for so many: there are more addresses than it holds, and to ask and fill
+ * it costs a third of a lookup.
+ */
+#define MEMO_PAUSE 7
+
+#define EIGHT(i) i, i + 1, i + 2, i + 3, i + 4, i + 5, i + 6, i + 7
+
+static const uint8_t everyone[LPM_BURST] = {EIGHT(0), EIGHT(8), EIGHT(16), EIGHT(24)};
+
+/* Not keyed: who finds addresses with one place makes them as slow as those that nobody knows. */
+static inline uint32_t place_of(uint64_t hi, uint64_t lo)
 {
-	lookup(lpm, burst, n);
+	return (uint32_t)((hi * 0x9e3779b97f4a7c15u + lo * 0xd6e8feb86659fd93u) >> (64 - LPM_KNOWN_BITS));
+}
+
+/* Fills in what is known. Returns how many are not, and who; no branch depends on it. */
+static inline __attribute__((always_inline)) uint32_t ask(
+	const struct lpm_memo *memo, uint64_t state, struct lpm_burst *burst, uint8_t *who, uint32_t n)
+{
+	uint32_t n_unknown = 0;
+
+	for (uint32_t i = 0; i < n; i++) {
+		const struct lpm_known *known = &memo->known[place_of(burst->hi[i], burst->lo[i])];
+		uint64_t value = known->found ^ state;
+
+		burst->values[i] = (uint32_t)value;
+		who[n_unknown] = (uint8_t)i;
+		n_unknown +=
+			(known->hi != burst->hi[i]) | (known->lo != burst->lo[i]) | (value > LPM_VALUE_MAX);
+	}
+	return n_unknown;
+}
+
+static inline __attribute__((always_inline)) void fill(
+	struct lpm_memo *memo, uint64_t state, const struct lpm_burst *burst, const uint8_t *who, uint32_t n)
+{
+	for (uint32_t k = 0; k < n; k++) {
+		uint32_t i = who[k];
+		struct lpm_known *known = &memo->known[place_of(burst->hi[i], burst->lo[i])];
+
+		known->hi = burst->hi[i];
+		known->lo = burst->lo[i];
+		known->found = state ^ burst->values[i];
+	}
+}
+
+static inline bool rests(struct lpm_memo *memo)
+{
+	if (likely(memo->pause == 0))
+		return false;
+	memo->pause--;
+	return true;
+}
+
+static inline __attribute__((always_inline)) void lookup(
+	const struct lpm *lpm, struct lpm_memo *memo, struct lpm_burst *burst, uint32_t n)
+{
+	/* before the tree: what is found there is at least as new */
+	uint64_t state = __atomic_load_n(&lpm->state, __ATOMIC_ACQUIRE) << LPM_DEPTH_SHIFT;
+	bool asked = memo && !rests(memo);
+	uint8_t unknown[LPM_BURST];
+	uint32_t n_down = n;
+
+	if (asked)
+		n_down = ask(memo, state, burst, unknown, n);
+	if (n_down == 0)
+		return;
+	descend(lpm, burst, asked ? unknown : everyone, n_down);
+	if (asked) {
+		fill(memo, state, burst, unknown, n_down);
+		memo->pause = n_down > n / 2 ? MEMO_PAUSE : 0;
+	}
+}
+
+static void lookup_plain(const struct lpm *lpm, struct lpm_memo *memo, struct lpm_burst *burst, uint32_t n)
+{
+	lookup(lpm, memo, burst, n);
 }
 
 #ifdef __x86_64__
 
 /* An instruction that the first processors of the architecture do not have yet counts bits. */
 __attribute__((target("popcnt"))) static void lookup_popcnt(
-	const struct lpm *lpm, struct lpm_burst *burst, uint32_t n)
+	const struct lpm *lpm, struct lpm_memo *memo, struct lpm_burst *burst, uint32_t n)
 {
-	lookup(lpm, burst, n);
+	lookup(lpm, memo, burst, n);
 }
 
-void lpm_lookup_n(const struct lpm *lpm, struct lpm_burst *burst, uint32_t n)
+void lpm_lookup_n(const struct lpm *lpm, struct lpm_memo *memo, struct lpm_burst *burst, uint32_t n)
 {
 	if (likely(__builtin_cpu_supports("popcnt")))
-		lookup_popcnt(lpm, burst, n);
+		lookup_popcnt(lpm, memo, burst, n);
 	else
-		lookup_plain(lpm, burst, n);
+		lookup_plain(lpm, memo, burst, n);
 }
 
 #else
 
-void lpm_lookup_n(const struct lpm *lpm, struct lpm_burst *burst, uint32_t n)
+void lpm_lookup_n(const struct lpm *lpm, struct lpm_memo *memo, struct lpm_burst *burst, uint32_t n)
 {
-	lookup_plain(lpm, burst, n);
+	lookup_plain(lpm, memo, burst, n);
 }
 
 #endif
@@ -171,12 +250,10 @@ uint32_t lpm_lookup(const struct lpm *lpm, const uint8_t *addr)
 {
 	struct lpm_burst burst;
 
-	if (lpm->addr_len == IP6_LEN) {
+	if (lpm->addr_len == IP6_LEN)
 		lpm_burst_put6(&burst, 0, addr);
-	} else {
+	else
 		lpm_burst_put4(&burst, 0, be32_get(addr));
-		burst.lo[0] = 0;
-	}
-	lpm_lookup_n(lpm, &burst, 1);
+	lpm_lookup_n(lpm, NULL, &burst, 1);
 	return burst.values[0];
 }

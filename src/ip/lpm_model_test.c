@@ -110,10 +110,20 @@ static struct ip_addr addr_near(struct random *r, bool ip6)
 	return a;
 }
 
+/* What one worker would know of all these tables. */
+static struct lpm_memo memo;
+
+static void lookup_known(const struct lpm *lpm, struct lpm_burst *burst, uint32_t n)
+{
+	memo.pause = 0;
+	lpm_lookup_n(lpm, &memo, burst, n);
+}
+
+/* Down the tree, with what the memo knows from before, and with what it has learned by that. */
 static void compare(struct lpm *lpm, struct random *r, bool ip6)
 {
 	struct ip_addr addrs[LPM_BURST];
-	struct lpm_burst burst;
+	struct lpm_burst burst = {.hi = {0}}, again, known;
 	uint32_t n = random_below(r, 8) ? 4 : random_below(r, LPM_BURST + 1);
 
 	for (uint32_t i = 0; i < n; i++) {
@@ -123,12 +133,17 @@ static void compare(struct lpm *lpm, struct random *r, bool ip6)
 		else
 			lpm_burst_put4(&burst, i, ip4_of(&addrs[i]));
 	}
-	lpm_lookup_n(lpm, &burst, n);
+	again = known = burst;
+	lpm_lookup_n(lpm, NULL, &burst, n);
+	lookup_known(lpm, &again, n);
+	lookup_known(lpm, &known, n);
 	for (uint32_t i = 0; i < n; i++) {
 		uint32_t value = naive_lookup(&addrs[i]);
 		uint8_t len;
 
 		assert_int_equal(burst.values[i], value);
+		assert_int_equal(again.values[i], value);
+		assert_int_equal(known.values[i], value);
 		if (i > 0)
 			continue;
 		assert_int_equal(lpm_lookup(lpm, addrs[i].bytes), value);
@@ -267,6 +282,88 @@ TEST(a_tree_that_is_full_refuses_and_stays_right)
 	}
 }
 
+/* --- what a worker knows --- */
+
+static uint32_t value_known(const struct lpm *lpm, uint32_t addr)
+{
+	struct lpm_burst burst;
+
+	lpm_burst_put4(&burst, 0, addr);
+	lookup_known(lpm, &burst, 1);
+	return burst.values[0];
+}
+
+TEST(what_is_known_is_not_looked_for_until_its_table_changes)
+{
+	static const uint8_t any[IP4_LEN], other[IP4_LEN] = {192, 0, 2, 1};
+	struct lpm lpm, second;
+
+	assert_int_equal(lpm_init(&lpm, IP4_LEN, 64), 0);
+	assert_int_equal(lpm_init(&second, IP4_LEN, 64), 0);
+	assert_int_equal(lpm_set(&lpm, any, 0, 5), 0);
+	assert_int_equal(value_known(&lpm, 0x0a000001), 5);
+	lpm.default_value = 6; /* behind its back */
+	assert_int_equal(value_known(&lpm, 0x0a000001), 5);
+	assert_int_equal(value_known(&second, 0x0a000001), 0);
+	assert_int_equal(value_known(&lpm, 0x0a000001), 6); /* the other table's is in its place */
+	lpm.default_value = 7;
+	assert_int_equal(lpm_set(&lpm, other, 32, 1), 0);
+	assert_int_equal(value_known(&lpm, 0x0a000001), 7);
+	lpm.default_value = 8;
+	assert_int_equal(lpm_del(&lpm, other, 32), 0);
+	assert_int_equal(value_known(&lpm, 0x0a000001), 8);
+	lpm_fini(&lpm);
+	lpm_fini(&second);
+}
+
+/* More than there are places. */
+TEST(addresses_of_one_place_are_told_apart)
+{
+	struct ip_prefix all, half;
+	struct lpm_burst burst;
+	struct lpm lpm;
+
+	assert_true(ip_prefix_parse("2001:db8::/64", &all) && ip_prefix_parse("2001:db8::/65", &half));
+	assert_int_equal(lpm_init(&lpm, IP6_LEN, 64), 0);
+	assert_int_equal(lpm_set(&lpm, all.addr.bytes, all.len, 1), 0);
+	assert_int_equal(lpm_set(&lpm, half.addr.bytes, half.len, 2), 0);
+	for (uint32_t i = 0; i < 4 * LPM_KNOWN; i++) {
+		all.addr.bytes[8] = (uint8_t)(i << 7);
+		be32_set(&all.addr.bytes[12], i);
+		lpm_burst_put6(&burst, 0, all.addr.bytes);
+		lookup_known(&lpm, &burst, 1);
+		assert_int_equal(burst.values[0], i & 1 ? 1 : 2);
+	}
+	lpm_fini(&lpm);
+}
+
+TEST(a_memo_that_knows_little_rests)
+{
+	static const uint8_t any[IP4_LEN];
+	struct lpm_burst burst;
+	uint32_t asked = 0;
+	struct lpm lpm;
+
+	assert_int_equal(lpm_init(&lpm, IP4_LEN, 64), 0);
+	assert_int_equal(lpm_set(&lpm, any, 0, 5), 0);
+	memo.pause = 0;
+	for (uint32_t at = 0; at < 64 * LPM_BURST; at += LPM_BURST) {
+		asked += memo.pause == 0;
+		for (uint32_t i = 0; i < LPM_BURST; i++)
+			lpm_burst_put4(&burst, i, 0x0b000000 + at + i);
+		lpm_lookup_n(&lpm, &memo, &burst, LPM_BURST);
+	}
+	assert_int_equal(asked, 8);
+	/* and comes back for those that return */
+	asked = 0;
+	for (uint32_t n = 0; n < 64; n++) {
+		asked += memo.pause == 0;
+		lpm_lookup_n(&lpm, &memo, &burst, LPM_BURST);
+	}
+	assert_true(asked > 48);
+	lpm_fini(&lpm);
+}
+
 /* --- a reader sees the old value or the new one, never another --- */
 
 static struct lpm shared;
@@ -283,7 +380,7 @@ static void *reader(void *arg)
 
 			for (uint32_t i = 0; i < LPM_BURST; i++)
 				lpm_burst_put4(&burst, i, 0x0a000000 + at + i);
-			lpm_lookup_n(&shared, &burst, LPM_BURST);
+			lpm_lookup_n(&shared, NULL, &burst, LPM_BURST);
 			for (uint32_t i = 0; i < LPM_BURST; i++)
 				wrong += burst.values[i] < 1 || burst.values[i] > 3;
 		}
@@ -314,7 +411,53 @@ TEST(a_reader_never_misses_the_cover_of_what_changes)
 	lpm_fini(&shared);
 }
 
+static uint32_t value_set;
+
+static void *reader_of_ever_newer(void *arg)
+{
+	static struct lpm_memo known;
+	uintptr_t wrong = 0;
+
+	rcu_reader_start();
+	while (!__atomic_load_n(&stop, __ATOMIC_RELAXED)) {
+		uint32_t at_least = __atomic_load_n(&value_set, __ATOMIC_ACQUIRE);
+		struct lpm_burst burst;
+
+		lpm_burst_put4(&burst, 0, 0x0a000090);
+		known.pause = 0;
+		lpm_lookup_n(&shared, &known, &burst, 1);
+		wrong += burst.values[0] < at_least;
+		rcu_quiet();
+	}
+	rcu_reader_stop();
+	return (void *)wrong;
+}
+
+TEST(a_value_that_was_replaced_is_known_no_more)
+{
+	struct ip_addr one = ip4_addr(0x0a000090);
+	pthread_t thread;
+	void *wrong;
+
+	assert_int_equal(lpm_init(&shared, IP4_LEN, 1024), 0);
+	assert_int_equal(lpm_set(&shared, one.bytes, 32, 1), 0);
+	__atomic_store_n(&stop, false, __ATOMIC_RELAXED);
+	assert_int_equal(pthread_create(&thread, NULL, reader_of_ever_newer, NULL), 0);
+	for (uint32_t i = 2; i < 60000; i++) {
+		assert_int_equal(lpm_set(&shared, one.bytes, 32, i), 0);
+		__atomic_store_n(&value_set, i, __ATOMIC_RELEASE);
+	}
+	__atomic_store_n(&stop, true, __ATOMIC_RELAXED);
+	pthread_join(thread, &wrong);
+	assert_null(wrong);
+	lpm_fini(&shared);
+}
+
 TESTS(cmocka_unit_test(routes_of_ip4_are_found_as_in_a_list),
 	cmocka_unit_test(routes_of_ip6_are_found_as_in_a_list),
 	cmocka_unit_test(a_tree_that_is_full_refuses_and_stays_right),
-	cmocka_unit_test(a_reader_never_misses_the_cover_of_what_changes))
+	cmocka_unit_test(what_is_known_is_not_looked_for_until_its_table_changes),
+	cmocka_unit_test(addresses_of_one_place_are_told_apart),
+	cmocka_unit_test(a_memo_that_knows_little_rests),
+	cmocka_unit_test(a_reader_never_misses_the_cover_of_what_changes),
+	cmocka_unit_test(a_value_that_was_replaced_is_known_no_more))
