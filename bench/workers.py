@@ -17,9 +17,9 @@ from generator import generate
 from process import GENERATOR_CPU, SWITCH_CPU
 from samples import interleave, ratio, ratio_text, spread, spread_text, table
 
-ONE, SHARED, TWO = "1 worker, 1 pair", "2 workers, 1 pair", "2 workers, 2 pairs"
+ONE, BOTH, SHARED, TWO = "1 worker, 1 pair", "1 worker, 2 pairs", "2 workers, 1 pair", "2 workers, 2 pairs"
 TWINS = "2 daemons, a pair each"
-SETTINGS = {ONE: ((SWITCH_CPU,), 1), SHARED: ((GENERATOR_CPU, SWITCH_CPU), 1), TWO: ((GENERATOR_CPU, SWITCH_CPU), 2)}
+SETTINGS = {ONE: ((SWITCH_CPU,), 1), BOTH: ((SWITCH_CPU,), 2), SHARED: ((GENERATOR_CPU, SWITCH_CPU), 1), TWO: ((GENERATOR_CPU, SWITCH_CPU), 2)}
 # Time to fall asleep in, short: who spins keeps the generator from its core.
 OPTIONS = ("--spin", "1")
 
@@ -27,7 +27,7 @@ OPTIONS = ("--spin", "1")
 def placed(workers, pairs):
     """Both ports of a pair at one worker, the last pair at the last worker: the one on the switch's own core."""
     return "".join(f"set interface rx-placement VirtualEthernet0/0/{2 * pair + side} queue 0 worker "
-                   f"{pair + workers - pairs}\n" for pair in range(pairs) for side in (0, 1))
+                   f"{max(0, pair + workers - pairs)}\n" for pair in range(pairs) for side in (0, 1))
 
 
 def sample(*daemons):
@@ -56,7 +56,7 @@ def measure(options, progress):
             "mpps": {name: spread(list_, "mpps") for name, list_ in samples.items()},
             "vectors": {name: spread(list_, "vector") for name, list_ in samples.items()},
             "ratios": {f"{name} to {other}": ratio(samples[name], samples[other], "packets_per_clock")
-                       for name, other in ((SHARED, ONE), (TWO, ONE), (TWINS, ONE), (TWO, TWINS))}}
+                       for name, other in ((SHARED, ONE), (TWO, ONE), (TWO, BOTH), (TWINS, ONE), (TWO, TWINS))}}
 
 
 def print_table(result):
