@@ -112,7 +112,7 @@ static bool own6_add(void *table, const union address *a, uint8_t len, uint32_t 
 }
 
 /* A worker's. */
-static struct lpm_memo memo;
+static struct memo memo;
 
 static uint64_t own_sum(void *table, struct lpm_burst *burst, uint32_t n)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "bridge/bridge_private.h"
 
+#include "os/pages.h"
 #include "wire/ethernet.h"
 
 #include <errno.h>
@@ -13,6 +14,11 @@ struct bridges *bridges_create(struct iface_table *ifaces, uint64_t seed)
 	if (!b)
 		return NULL;
 	b->ifaces = ifaces;
+	b->memos = pages_alloc(iface_table_workers(ifaces), sizeof(*b->memos));
+	if (!b->memos) {
+		free(b);
+		return NULL;
+	}
 	random_init(&b->random, seed);
 	return b;
 }
@@ -28,6 +34,7 @@ void bridges_destroy(struct bridges *b)
 			bridge_detach(d->members->list[0]->iface);
 		bridge_domain_delete(d);
 	}
+	pages_free(b->memos, iface_table_workers(b->ifaces), sizeof(*b->memos));
 	free(b);
 }
 
@@ -104,6 +111,7 @@ void bridge_domain_set(struct bridge_domain *d, enum bridge_setting setting, boo
 	uint32_t settings = bridge_settings(d) & ~(uint32_t)setting;
 
 	__atomic_store_n(&d->settings, on ? settings | setting : settings, __ATOMIC_RELAXED);
+	memo_state_change(&d->macs->state);
 }
 
 void bridge_domain_set_age(struct bridge_domain *d, uint32_t age_s)
@@ -145,6 +153,7 @@ static struct bridge_members *members_copy(struct bridge_domain *d)
 static void members_swap(struct bridge_domain *d, struct bridge_members *copy)
 {
 	rcu_publish(d->members, copy);
+	memo_state_change(&d->macs->state);
 	rcu_wait();
 }
 

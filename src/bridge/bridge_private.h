@@ -42,6 +42,7 @@ struct bridge_domain {
 
 struct bridges {
 	struct iface_table *ifaces;
+	struct memo *memos;   /* each worker's: where addresses lead */
 	struct random random; /* seeds for tables */
 	uint32_t now_s;       /* at the last bridges_age() */
 	struct bridge_domain *domains[BRIDGE_DOMAINS_MAX];

@@ -51,6 +51,52 @@ TEST(a_station_that_was_heard_gets_its_frames_alone)
 	bed_close(&b);
 }
 
+/* Behind the table's back: whoever looks there finds nothing. */
+static void lose_entries(struct mac_table *macs)
+{
+	memset(macs->buckets, 0, (macs->bucket_mask + 1) * sizeof(*macs->buckets));
+}
+
+TEST(what_a_worker_knows_is_not_looked_for_within_the_second)
+{
+	struct bridge_domain *d;
+	struct bed b;
+
+	bed_open(&b, 2);
+	d = bed_switch(&b);
+	assert_passes_to(&b, 0, MAC_A, MAC_BROADCAST, P1 | P2 | P3);
+	b.bridges->memos[0].pause = 0;
+	assert_passes_to(&b, 2, MAC_B, MAC_A, P0);
+	b.bridges->memos[0].pause = 0;
+	lose_entries(d->macs);
+	assert_passes_to(&b, 2, MAC_B, MAC_A, P0);
+	/* another worker's is its own */
+	b.turn->worker = 1;
+	assert_passes_to(&b, 2, MAC_B, MAC_A, P0 | P1 | P3);
+	b.turn->worker = 0;
+	assert_passes_to(&b, 2, MAC_B, MAC_A, P0);
+	b.turn->now_ns += NS_PER_S;
+	assert_passes_to(&b, 2, MAC_B, MAC_A, P0 | P1 | P3);
+	bed_close(&b);
+}
+
+TEST(a_filter_of_a_source_that_was_never_learned_counts_at_once)
+{
+	struct bridge_domain *d;
+	struct bed b;
+
+	bed_open(&b, 1);
+	d = bed_switch(&b);
+	bridge_domain_set(d, BRIDGE_LEARN, false);
+	assert_int_equal(mac_table_add_static(d->macs, MAC_A, b.ifaces[0].idx), 0);
+	assert_passes_to(&b, 2, MAC_B, MAC_A, P0);
+	b.bridges->memos[0].pause = 0;
+	assert_passes_to(&b, 2, MAC_B, MAC_A, P0);
+	assert_int_equal(mac_table_add_filter(d->macs, MAC_B), 0);
+	assert_dropped(&b, 2, MAC_B, MAC_A, DROP_BRIDGE_FILTER);
+	bed_close(&b);
+}
+
 TEST(frames_of_one_turn_learn_from_each_other)
 {
 	struct pkt *first, *second, *third;
@@ -457,6 +503,8 @@ TEST(bridges_go_before_their_interfaces_too)
 TESTS(cmocka_unit_test(unknown_unicast_goes_to_all_but_the_sender),
 	cmocka_unit_test(groups_and_broadcast_go_to_all_but_the_sender),
 	cmocka_unit_test(a_station_that_was_heard_gets_its_frames_alone),
+	cmocka_unit_test(what_a_worker_knows_is_not_looked_for_within_the_second),
+	cmocka_unit_test(a_filter_of_a_source_that_was_never_learned_counts_at_once),
 	cmocka_unit_test(frames_of_one_turn_learn_from_each_other),
 	cmocka_unit_test(a_full_vector_passes_in_order),
 	cmocka_unit_test(a_station_that_moves_gets_its_frames_at_the_new_place_at_once),

@@ -41,6 +41,7 @@ struct mac_table *mac_table_create(uint32_t learn_limit, uint64_t seed)
 		.memory = calloc(n_buckets + 1, sizeof(struct mac_bucket)),
 		.seen_s = calloc(n_buckets, MAC_BUCKET_SLOTS * sizeof(uint32_t)),
 	};
+	memo_state_init(&t->state);
 	if (!t->memory || !t->seen_s) {
 		mac_table_destroy(t);
 		return NULL;
@@ -119,6 +120,7 @@ static bool slot_remove(struct mac_table *t, uint32_t slot, uint64_t word)
 {
 	if (!slot_change(t, slot, word, 0))
 		return false;
+	memo_state_change(&t->state);
 	if (word_is_learned(word))
 		learned_give(t);
 	return true;
@@ -236,8 +238,10 @@ enum mac_learned mac_table_learn_slow(
 		return MAC_LEARNED;
 	__atomic_store_n(&t->seen_s[slot], now_s, __ATOMIC_RELAXED);
 	/* Who loses against another move or a removal came before it: nothing to try again. */
-	if ((word & MAC_WORD_IFACE) != iface_idx && slot_change(t, slot, word, mac_word(mac, iface_idx, 0)))
+	if ((word & MAC_WORD_IFACE) != iface_idx && slot_change(t, slot, word, mac_word(mac, iface_idx, 0))) {
+		memo_state_change(&t->state);
 		__atomic_fetch_add(&t->counts.n_moves, 1, __ATOMIC_RELAXED);
+	}
 	return MAC_LEARNED;
 }
 
@@ -251,11 +255,13 @@ static int add_static_word(struct mac_table *t, uint64_t word)
 			continue;
 		if (word_is_learned(old))
 			learned_give(t);
+		memo_state_change(&t->state);
 		keep_one(t, mac, hash);
 		return 0;
 	}
 	if (!insert(t, word, hash, 0))
 		return -ENOSPC;
+	memo_state_change(&t->state);
 	keep_one(t, mac, hash);
 	return 0;
 }

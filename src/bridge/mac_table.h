@@ -18,6 +18,8 @@
  * - Nothing is learned while learn_limit entries are learned ones; a lowered limit removes none. Two
  *   workers that learn one address at the same time may both insert it; each then looks again and all but
  *   one entry go, a static one stays in any case.
+ * - What a worker knows of the table is void when an entry changes or goes, or a static one comes (`state`); a new one that was
+ *   learned makes nothing wrong, as nobody notes that he found none.
  * - Guests choose the addresses, so where they lie depends on a secret seed: nobody can aim at a bucket.
  *
  * Threads: any worker learns and looks up at any time. What says Control is for one thread at a time.
@@ -26,6 +28,7 @@
 #define GINNEL_BRIDGE_MAC_TABLE_H
 
 #include "base/check.h"
+#include "base/memo.h"
 #include "base/prefetch.h"
 
 #include <stdbool.h>
@@ -60,9 +63,10 @@ struct mac_table {
 	uint32_t *seen_s; /* per slot */
 	uint64_t seed;
 	uint32_t bucket_mask;
-	uint32_t learn_limit; /* atomic */
-	void *memory;         /* what buckets is the aligned part of */
-	uint32_t sweep_at;    /* control: the bucket where ageing goes on */
+	uint32_t learn_limit;    /* atomic */
+	struct memo_state state; /* of all that decides where packets go */
+	void *memory;            /* what buckets is the aligned part of */
+	uint32_t sweep_at;       /* control: the bucket where ageing goes on */
 	struct mac_counts counts;
 };
 

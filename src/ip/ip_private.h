@@ -73,7 +73,7 @@ struct ip {
 	struct neighs neighs;
 	struct ip_services *services; /* rcu_load() */
 	struct ip_fragments *fragments;
-	struct lpm_memo *memos; /* each worker's, then that of control's trials */
+	struct memo *memos; /* each worker's, then that of control's trials */
 	struct pings *pings;
 	struct outbox outbox;
 	uint32_t now_s;   /* at the last turn of worker 0; what a neighbour's use is counted in */

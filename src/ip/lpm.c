@@ -16,19 +16,10 @@
 /* At most so many values for a node: most of them hold few. */
 #define VALUE_UNITS_PER_NODE 2
 
-/* The last state of any table; atomic. */
-static uint64_t last_state;
-
-/* Pairs with the load of a lookup: who sees the new state sees the new prefixes. */
-static void new_state(struct lpm *lpm)
-{
-	__atomic_store_n(&lpm->state, __atomic_add_fetch(&last_state, 1, __ATOMIC_RELAXED), __ATOMIC_RELEASE);
-}
-
 int lpm_init(struct lpm *lpm, uint8_t addr_len, uint32_t max_nodes)
 {
 	*lpm = (struct lpm){.addr_len = addr_len};
-	new_state(lpm);
+	memo_state_init(&lpm->state);
 	lpm->root = pages_alloc(LPM_ROOT_SIZE, sizeof(*lpm->root));
 	if (lpm->root && blocks_init(&lpm->nodes, sizeof(struct lpm_node), max_nodes) == 0 &&
 		blocks_init(&lpm->values, LPM_VALUE_UNIT * sizeof(uint16_t),
@@ -175,7 +166,7 @@ int lpm_set(struct lpm *lpm, const uint8_t *addr, uint8_t len, uint32_t value)
 	masked(lpm, addr, len, key);
 	added = len <= LPM_ROOT_BITS ? short_set(lpm, key, len, value) : tree_set(lpm, key, len, value);
 	if (added >= 0)
-		new_state(lpm);
+		memo_state_change(&lpm->state);
 	if (added <= 0)
 		return added;
 	lpm->n_by_len[len]++;
@@ -198,7 +189,7 @@ int lpm_del(struct lpm *lpm, const uint8_t *addr, uint8_t len)
 		short_del(lpm, key, len);
 	else
 		tree_del(lpm, key, len);
-	new_state(lpm);
+	memo_state_change(&lpm->state);
 	lpm->n_by_len[len]--;
 	lpm->n--;
 	return 0;

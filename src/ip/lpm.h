@@ -15,7 +15,7 @@
  * one of up to 18 bits is written into all entries of the root that it covers. The default route is kept beside the tree.
  *
  * A lookup notes the last node with a prefix that fits. Many at a time (lpm_lookup_n()) go down level by level together, so
- * that they wait for memory together; and those that a worker looked up before do not go at all (struct lpm_memo).
+ * that they wait for memory together; and those that a worker looked up before do not go at all (base/memo.h).
  *
  * Threads: control adds and deletes; what it replaces, it builds beside the old and shows with the store of one word.
  * Workers look up without locks and never see an address without its old route or its new one. What was replaced is used
@@ -28,6 +28,7 @@
 #define GINNEL_IP_LPM_H
 
 #include "base/check.h"
+#include "base/memo.h"
 #include "ip/lpm_blocks.h"
 #include "wire/ip_addr.h"
 
@@ -43,9 +44,6 @@
 
 /* Addresses that are looked up together. */
 #define LPM_BURST 32
-
-#define LPM_KNOWN_BITS 14
-#define LPM_KNOWN      (1u << LPM_KNOWN_BITS)
 
 /* Both words are atomic and independent of each other. */
 struct lpm_root {
@@ -74,7 +72,7 @@ struct lpm_rules {
 struct lpm {
 	struct lpm_root *root;
 	uint32_t default_value; /* of /0 */
-	uint64_t state;         /* another one after each change, and never that of another table; atomic */
+	struct memo_state state;
 	struct lpm_blocks nodes, values;
 	/* control's own */
 	uint8_t addr_len; /* bytes */
@@ -122,19 +120,10 @@ struct lpm_burst {
 };
 
 /*
- * Addresses that a worker has looked up, each in the one place where it can be, with the values found: its own memory, of
- * all tables. What was found in a state that its table is no longer in, is as if it were not there. Begins as zeros.
+ * The values of the first n addresses; 0: no route. memo: the worker's, of addresses with their values, for all tables; NULL:
+ * all go down the tree.
  */
-struct lpm_memo {
-	uint32_t pause; /* bursts for which it is not asked */
-	struct lpm_known {
-		uint64_t hi, lo;
-		uint64_t found; /* the state of the table, LPM_DEPTH_SHIFT bits higher, and the value */
-	} __attribute__((aligned(32))) known[LPM_KNOWN];
-};
-
-/* The values of the first n addresses; 0: no route. Without memo all go down the tree. */
-void lpm_lookup_n(const struct lpm *lpm, struct lpm_memo *memo, struct lpm_burst *burst, uint32_t n);
+void lpm_lookup_n(const struct lpm *lpm, struct memo *memo, struct lpm_burst *burst, uint32_t n);
 uint32_t lpm_lookup(const struct lpm *lpm, const uint8_t *addr);
 
 static inline void lpm_burst_put4(struct lpm_burst *burst, uint32_t i, uint32_t addr)

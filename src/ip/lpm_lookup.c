@@ -140,67 +140,32 @@ static inline __attribute__((always_inline)) void descend(
 
 /* --- what is known --- */
 
-/*
- * A memo that knows less than half of a burst rests for so many: there are more addresses than it holds, and to ask and fill
- * it costs a third of a lookup.
- */
-#define MEMO_PAUSE 7
-
 #define EIGHT(i) i, i + 1, i + 2, i + 3, i + 4, i + 5, i + 6, i + 7
 
 static const uint8_t everyone[LPM_BURST] = {EIGHT(0), EIGHT(8), EIGHT(16), EIGHT(24)};
 
-/* Not keyed: who finds addresses with one place makes them as slow as those that nobody knows. */
-static inline uint32_t place_of(uint64_t hi, uint64_t lo)
-{
-	return (uint32_t)((hi * 0x9e3779b97f4a7c15u + lo * 0xd6e8feb86659fd93u) >> (64 - LPM_KNOWN_BITS));
-}
-
-/* Fills in what is known. Returns how many are not, and who; no branch depends on it. */
+/* Fills in what is known. Returns how many are not, and who. */
 static inline __attribute__((always_inline)) uint32_t ask(
-	const struct lpm_memo *memo, uint64_t state, struct lpm_burst *burst, uint8_t *who, uint32_t n)
+	const struct memo *memo, uint64_t state, struct lpm_burst *burst, uint8_t *who, uint32_t n)
 {
 	uint32_t n_unknown = 0;
 
 	for (uint32_t i = 0; i < n; i++) {
-		const struct lpm_known *known = &memo->known[place_of(burst->hi[i], burst->lo[i])];
-		uint64_t value = known->found ^ state;
+		uint64_t value;
+		bool known = memo_knows(memo, state, burst->hi[i], burst->lo[i], &value);
 
 		burst->values[i] = (uint32_t)value;
 		who[n_unknown] = (uint8_t)i;
-		n_unknown +=
-			(known->hi != burst->hi[i]) | (known->lo != burst->lo[i]) | (value > LPM_VALUE_MAX);
+		n_unknown += !known;
 	}
 	return n_unknown;
 }
 
-static inline __attribute__((always_inline)) void fill(
-	struct lpm_memo *memo, uint64_t state, const struct lpm_burst *burst, const uint8_t *who, uint32_t n)
-{
-	for (uint32_t k = 0; k < n; k++) {
-		uint32_t i = who[k];
-		struct lpm_known *known = &memo->known[place_of(burst->hi[i], burst->lo[i])];
-
-		known->hi = burst->hi[i];
-		known->lo = burst->lo[i];
-		known->found = state ^ burst->values[i];
-	}
-}
-
-static inline bool rests(struct lpm_memo *memo)
-{
-	if (likely(memo->pause == 0))
-		return false;
-	memo->pause--;
-	return true;
-}
-
 static inline __attribute__((always_inline)) void lookup(
-	const struct lpm *lpm, struct lpm_memo *memo, struct lpm_burst *burst, uint32_t n)
+	const struct lpm *lpm, struct memo *memo, struct lpm_burst *burst, uint32_t n)
 {
-	/* before the tree: what is found there is at least as new */
-	uint64_t state = __atomic_load_n(&lpm->state, __ATOMIC_ACQUIRE) << LPM_DEPTH_SHIFT;
-	bool asked = memo && !rests(memo);
+	uint64_t state = memo_state(&lpm->state);
+	bool asked = memo && !memo_rests(memo);
 	uint8_t unknown[LPM_BURST];
 	uint32_t n_down = n;
 
@@ -209,13 +174,17 @@ static inline __attribute__((always_inline)) void lookup(
 	if (n_down == 0)
 		return;
 	descend(lpm, burst, asked ? unknown : everyone, n_down);
-	if (asked) {
-		fill(memo, state, burst, unknown, n_down);
-		memo->pause = n_down > n / 2 ? MEMO_PAUSE : 0;
+	if (!asked)
+		return;
+	for (uint32_t k = 0; k < n_down; k++) {
+		uint32_t i = unknown[k];
+
+		memo_note(memo, state, burst->hi[i], burst->lo[i], burst->values[i]);
 	}
+	memo_asked(memo, n, n_down);
 }
 
-static void lookup_plain(const struct lpm *lpm, struct lpm_memo *memo, struct lpm_burst *burst, uint32_t n)
+static void lookup_plain(const struct lpm *lpm, struct memo *memo, struct lpm_burst *burst, uint32_t n)
 {
 	lookup(lpm, memo, burst, n);
 }
@@ -224,12 +193,12 @@ static void lookup_plain(const struct lpm *lpm, struct lpm_memo *memo, struct lp
 
 /* An instruction that the first processors of the architecture do not have yet counts bits. */
 __attribute__((target("popcnt"))) static void lookup_popcnt(
-	const struct lpm *lpm, struct lpm_memo *memo, struct lpm_burst *burst, uint32_t n)
+	const struct lpm *lpm, struct memo *memo, struct lpm_burst *burst, uint32_t n)
 {
 	lookup(lpm, memo, burst, n);
 }
 
-void lpm_lookup_n(const struct lpm *lpm, struct lpm_memo *memo, struct lpm_burst *burst, uint32_t n)
+void lpm_lookup_n(const struct lpm *lpm, struct memo *memo, struct lpm_burst *burst, uint32_t n)
 {
 	if (likely(__builtin_cpu_supports("popcnt")))
 		lookup_popcnt(lpm, memo, burst, n);
@@ -239,7 +208,7 @@ void lpm_lookup_n(const struct lpm *lpm, struct lpm_memo *memo, struct lpm_burst
 
 #else
 
-void lpm_lookup_n(const struct lpm *lpm, struct lpm_memo *memo, struct lpm_burst *burst, uint32_t n)
+void lpm_lookup_n(const struct lpm *lpm, struct memo *memo, struct lpm_burst *burst, uint32_t n)
 {
 	lookup_plain(lpm, memo, burst, n);
 }

@@ -111,7 +111,7 @@ static struct ip_addr addr_near(struct random *r, bool ip6)
 }
 
 /* What one worker would know of all these tables. */
-static struct lpm_memo memo;
+static struct memo memo;
 
 static void lookup_known(const struct lpm *lpm, struct lpm_burst *burst, uint32_t n)
 {
@@ -316,27 +316,6 @@ TEST(what_is_known_is_not_looked_for_until_its_table_changes)
 	lpm_fini(&second);
 }
 
-/* More than there are places. */
-TEST(addresses_of_one_place_are_told_apart)
-{
-	struct ip_prefix all, half;
-	struct lpm_burst burst;
-	struct lpm lpm;
-
-	assert_true(ip_prefix_parse("2001:db8::/64", &all) && ip_prefix_parse("2001:db8::/65", &half));
-	assert_int_equal(lpm_init(&lpm, IP6_LEN, 64), 0);
-	assert_int_equal(lpm_set(&lpm, all.addr.bytes, all.len, 1), 0);
-	assert_int_equal(lpm_set(&lpm, half.addr.bytes, half.len, 2), 0);
-	for (uint32_t i = 0; i < 4 * LPM_KNOWN; i++) {
-		all.addr.bytes[8] = (uint8_t)(i << 7);
-		be32_set(&all.addr.bytes[12], i);
-		lpm_burst_put6(&burst, 0, all.addr.bytes);
-		lookup_known(&lpm, &burst, 1);
-		assert_int_equal(burst.values[0], i & 1 ? 1 : 2);
-	}
-	lpm_fini(&lpm);
-}
-
 TEST(a_memo_that_knows_little_rests)
 {
 	static const uint8_t any[IP4_LEN];
@@ -415,7 +394,7 @@ static uint32_t value_set;
 
 static void *reader_of_ever_newer(void *arg)
 {
-	static struct lpm_memo known;
+	static struct memo known;
 	uintptr_t wrong = 0;
 
 	rcu_reader_start();
@@ -457,7 +436,6 @@ TESTS(cmocka_unit_test(routes_of_ip4_are_found_as_in_a_list),
 	cmocka_unit_test(routes_of_ip6_are_found_as_in_a_list),
 	cmocka_unit_test(a_tree_that_is_full_refuses_and_stays_right),
 	cmocka_unit_test(what_is_known_is_not_looked_for_until_its_table_changes),
-	cmocka_unit_test(addresses_of_one_place_are_told_apart),
 	cmocka_unit_test(a_memo_that_knows_little_rests),
 	cmocka_unit_test(a_reader_never_misses_the_cover_of_what_changes),
 	cmocka_unit_test(a_value_that_was_replaced_is_known_no_more))

@@ -95,7 +95,7 @@ enum drop {
 	DROP_TX_TOO_LONG,  /* larger than the buffer the peer gave */
 	DROP_TX_REFUSED,   /* the kernel does not take the frame */
 	DROP_TX_OFFLOAD,   /* checksum or segmentation could not be completed: malformed headers */
-	DROP_TX_WAITED,    /* no drop: how often a lossless wire, or a frame of a stream, began to wait for it */
+	DROP_TX_WAITED, /* no drop: how often a lossless wire, or a frame of a stream, began to wait for it */
 	DROP_COUNT,
 };
 

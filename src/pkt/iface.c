@@ -76,6 +76,11 @@ void iface_table_destroy(struct iface_table *t)
 	free(t);
 }
 
+uint32_t iface_table_workers(const struct iface_table *t)
+{
+	return t->n_workers;
+}
+
 struct stats *iface_table_stats(const struct iface_table *t)
 {
 	return t->stats;

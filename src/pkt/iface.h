@@ -106,6 +106,7 @@ void iface_remove(struct iface_table *t, struct iface *iface);
 void iface_feed(struct iface *to, bool more);
 
 /* Where all counters are; it lives as long as the table. */
+uint32_t iface_table_workers(const struct iface_table *t);
 struct stats *iface_table_stats(const struct iface_table *t);
 
 /* NULL when there is none. Workers: valid until the end of the turn. */
