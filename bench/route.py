@@ -53,7 +53,7 @@ def measure_flows(flows, cases, options, progress):
     runs = {case.router: case.run() for case in cases}
     runs[BRIDGE] = partial(run, devices.bridge, *by_port)
     if flows > 1:
-        runs[ADDRESSES] = partial(run, devices.bridge, "--macs", flows)
+        runs[ADDRESSES] = partial(run, devices.large_bridge, "--macs", flows)
     if options.ovs:
         runs[OVS] = partial(run, devices.Ovs, *by_port)
     samples, missing = interleave(f"{flows} flows", runs, options.repeat, progress)
