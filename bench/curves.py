@@ -38,7 +38,7 @@ SHAPES = {"mrg": (), "no mrg": ("--no-mrg",), "mrg, indirect": ("--indirect",),
 CURVES = [
     Curve("ports", "ports", (2, 4, 8, 16, 32, 64), lambda n: (), device=lambda n: {"ports": n}),
     Curve("macs", "addresses per port", (1, 10, 100, 1000, 10000, 100000), lambda n: ("--macs", n),
-          device=lambda _: {"more": f"set bridge-domain learn-limit 1 {devices.LEARN_LIMIT}\n"}),
+          device=lambda _: devices.LEARN_ALL),
     Curve("flows", "UDP flows per port", (1, 10, 100, 1000, 10000), lambda n: ("--flows", n)),
     Curve("sizes", "bytes per frame", (64, 128, 256, 512, 1024, 1514, 4096, 9000, 16384, 32768, 65000), size_options,
           unit="gbps", wire=True),

@@ -52,17 +52,12 @@ class Ginneld(Program):
         return sum(stage["clocks"] * stage["vectors"] for stage in stages) / max(1, most)
 
 
-# more addresses than a bridge learns unless it is told so
-LEARN_LIMIT = 262144
+# for bridge(): it learns as many addresses as any measurement has, and not what is usual
+LEARN_ALL = {"more": "set bridge-domain learn-limit 1 262144\n"}
 
 
 def bridge(scratch, **how):
     return Ginneld(scratch, **how)
-
-
-def large_bridge(scratch):
-    """For as many addresses as any measurement has."""
-    return bridge(scratch, more=f"set bridge-domain learn-limit 1 {LEARN_LIMIT}\n")
 
 
 def xconnect(scratch, **how):

@@ -53,7 +53,7 @@ def measure_flows(flows, cases, options, progress):
     runs = {case.router: case.run() for case in cases}
     runs[BRIDGE] = partial(run, devices.bridge, *by_port)
     if flows > 1:
-        runs[ADDRESSES] = partial(run, devices.large_bridge, "--macs", flows)
+        runs[ADDRESSES] = partial(run, partial(devices.bridge, **devices.LEARN_ALL), "--macs", flows)
     if options.ovs:
         runs[OVS] = partial(run, devices.Ovs, *by_port)
     samples, missing = interleave(f"{flows} flows", runs, options.repeat, progress)
@@ -95,7 +95,8 @@ def print_table(result):
 def print_lookups(lookups_):
     print("\nLookups of 1,048,576 addresses in the routes, in no order: nanoseconds each, the best of the rounds.\n")
     table(["", "one by one", "together", "the same 1024", "bytes a route", "to add one"],
-          [[row["table"], *(f"{row[key]:.1f}" if row.get(key) else "-" for key in ("one_ns", "together_ns", "again_ns", "bytes")),
+          [[row["table"], *(f"{row[key]:.1f}" if row.get(key) else "-"
+                            for key in ("one_ns", "together_ns", "again_ns", "bytes")),
             f"{row['add_ns']:.0f}"] for row in lookups_])
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Two workers with a pair of guests each, beside one worker with one pair, beside two of which one has nothing to do
-(what a queue costs that several workers may use), and beside two daemons of one worker that know nothing of each other:
-what is dearer for those, too, is the company's cost on this machine, and what is left is what workers share.
+"""Two workers with a pair of guests each, beside one worker with one pair and with both, beside two of which one has
+nothing to do (what a queue costs that several workers may use), and beside two daemons of one worker that know nothing of
+each other: what is dearer for those, too, is the company's cost on this machine, and what is left is what workers share.
 
 On a machine of two cores the generator shares one of them, so packets per second say nothing: what counts is what a
 packet costs the worker on the other core, in the same company. Workers run before the generator and sleep when they
@@ -19,13 +19,15 @@ from samples import interleave, ratio, ratio_text, spread, spread_text, table
 
 ONE, BOTH, SHARED, TWO = "1 worker, 1 pair", "1 worker, 2 pairs", "2 workers, 1 pair", "2 workers, 2 pairs"
 TWINS = "2 daemons, a pair each"
-SETTINGS = {ONE: ((SWITCH_CPU,), 1), BOTH: ((SWITCH_CPU,), 2), SHARED: ((GENERATOR_CPU, SWITCH_CPU), 1), TWO: ((GENERATOR_CPU, SWITCH_CPU), 2)}
+SETTINGS = {ONE: ((SWITCH_CPU,), 1), BOTH: ((SWITCH_CPU,), 2), SHARED: ((GENERATOR_CPU, SWITCH_CPU), 1),
+            TWO: ((GENERATOR_CPU, SWITCH_CPU), 2)}
 # Time to fall asleep in, short: who spins keeps the generator from its core.
 OPTIONS = ("--spin", "1")
 
 
 def placed(workers, pairs):
-    """Both ports of a pair at one worker, the last pair at the last worker: the one on the switch's own core."""
+    """Both ports of a pair at one worker, the last pair at the last worker: the one on the switch's own core.
+    All at the only one."""
     return "".join(f"set interface rx-placement VirtualEthernet0/0/{2 * pair + side} queue 0 worker "
                    f"{max(0, pair + workers - pairs)}\n" for pair in range(pairs) for side in (0, 1))
 

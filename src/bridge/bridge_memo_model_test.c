@@ -57,7 +57,7 @@ static bool knows(struct side *s, int from, uint64_t src, uint64_t dst)
 	mac_store(frame + ETHERNET_SRC_AT, src);
 	pair = ethernet_pair(frame);
 	return memo_knows(memo, memo_state(&s->domain->macs->state), pair.dst_and_src,
-		pair.src | (uint64_t)b->ifaces[from].idx << 32 | (b->turn->now_ns / NS_PER_S) << 48, &value);
+		bridge_memo_lo(pair, &b->ifaces[from], (uint32_t)(b->turn->now_ns / NS_PER_S)), &value);
 }
 
 struct sent {

@@ -13,6 +13,7 @@
 
 #include "base/random.h"
 #include "os/rcu.h"
+#include "wire/ethernet.h"
 
 /* An interface in a domain; what iface->l2 points to. Never changes. */
 struct bridge_member {
@@ -39,6 +40,18 @@ struct bridge_domain {
 	uint32_t age_s;
 	struct bridge_members copies[2];
 };
+
+/*
+ * Where two addresses lead that came in by an interface is known (base/memo.h) within a second; after that it is to be said
+ * again that the source was heard. The key's first word is the pair's first; this is the second. Its seconds come round
+ * after 18 hours, when a frame could at worst be taken for heard that was not, for a second.
+ */
+static inline uint64_t bridge_memo_lo(struct ethernet_pair pair, const struct iface *from, uint32_t now_s)
+{
+	return pair.src | (uint64_t)from->idx << 32 | (uint64_t)now_s << 48;
+}
+
+static_assert(IFACE_MAX <= UINT16_MAX, "the key has room for an interface's index");
 
 struct bridges {
 	struct iface_table *ifaces;

@@ -30,23 +30,13 @@ struct group {
 	uint64_t src_hash, dst_hash;    /* and where the addresses lie in the table: fetched ahead */
 };
 
-/*
- * The worker's memo (base/memo.h) has where two addresses lead that came in here within this second; after that it is to be
- * said again that the source was heard. Clocks a frame between ten to a thousand stations: 36, with it 10 to 13; with ten
- * thousand it is no gain any more.
- */
-static inline uint64_t memo_lo(const struct visit *v, struct ethernet_pair pair)
-{
-	return pair.src | (uint64_t)v->from->iface->idx << 32 | (uint64_t)v->now_s << 48;
-}
-
-static_assert(IFACE_MAX <= UINT16_MAX, "the key has room for an interface's index");
-
+/* Clocks a frame between ten to a thousand stations: 36 without the memo, 10 to 13 with it; with ten thousand no less. */
 static inline const struct bridge_member *known(const struct visit *v, struct ethernet_pair pair)
 {
 	uint64_t to;
 
-	if (!memo_knows(v->memo, v->state, pair.dst_and_src, memo_lo(v, pair), &to))
+	if (!memo_knows(
+		    v->memo, v->state, pair.dst_and_src, bridge_memo_lo(pair, v->from->iface, v->now_s), &to))
 		return NULL;
 	return (const struct bridge_member *)(uintptr_t)to;
 }
@@ -56,7 +46,8 @@ static inline void note(const struct visit *v, const uint8_t *frame, const struc
 	struct ethernet_pair pair = ethernet_pair(frame);
 
 	if (v->memo)
-		memo_note(v->memo, v->state, pair.dst_and_src, memo_lo(v, pair), (uintptr_t)to);
+		memo_note(v->memo, v->state, pair.dst_and_src, bridge_memo_lo(pair, v->from->iface, v->now_s),
+			(uintptr_t)to);
 }
 
 static inline void group_begin(
@@ -72,6 +63,7 @@ static inline void group_begin(
 	mac_table_prefetch(v->macs, g->dst_hash, false);
 }
 
+/* ask: there is a memo. Code of its own for a burst without, which is 16 instructions a frame shorter then. */
 static inline __attribute__((always_inline)) uint32_t group_all(
 	struct group *groups, const struct visit *v, struct pkt *const *pkts, uint32_t n, bool ask)
 {

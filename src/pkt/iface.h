@@ -105,8 +105,8 @@ void iface_remove(struct iface_table *t, struct iface *iface);
 /* One more lossless wire leads here, or one less. Control. */
 void iface_feed(struct iface *to, bool more);
 
-/* Where all counters are; it lives as long as the table. */
 uint32_t iface_table_workers(const struct iface_table *t);
+/* Where all counters are; it lives as long as the table. */
 struct stats *iface_table_stats(const struct iface_table *t);
 
 /* NULL when there is none. Workers: valid until the end of the turn. */
