@@ -38,18 +38,33 @@ static inline void rx_frame_advance(struct rx_frame *f, uint32_t len)
 	}
 }
 
-/* Takes header and head from the front of the pieces, mostly each from one; the caller made sure they are there. */
-static inline void rx_frame_take_hdr(struct rx_frame *f, struct virtio_net_hdr *hdr, uint32_t hdr_len)
+/* What a header, anywhere in foreign memory, asks for. False: it contradicts itself, or the frame. */
+static inline bool rx_frame_offload(struct pkt_offload *o, const uint8_t *at, uint32_t frame_len)
 {
+	struct virtio_net_hdr hdr; /* who asked for num_buffers has looked at it before */
+
+	if (likely(vnet_is_plain(at))) {
+		*o = (struct pkt_offload){0};
+		return true;
+	}
+	memcpy(&hdr, at, sizeof(hdr));
+	return vnet_parse(o, &hdr, frame_len);
+}
+
+/* Takes header and head from the front of the pieces, mostly each from one; the caller made sure they are there. */
+static inline bool rx_frame_take_hdr(
+	struct rx_frame *f, struct pkt_offload *o, uint32_t hdr_len, uint32_t frame_len)
+{
+	const uint8_t *at = f->segs->addr;
 	uint8_t whole[VNET_HDR_LEN];
 
 	if (likely(f->segs->len >= hdr_len)) {
-		memcpy(hdr, f->segs->addr, sizeof(*hdr));
 		rx_frame_advance(f, hdr_len);
 	} else {
 		rx_frame_take_slow(f, whole, hdr_len);
-		memcpy(hdr, whole, sizeof(*hdr));
+		at = whole;
 	}
+	return rx_frame_offload(o, at, frame_len);
 }
 
 static inline void rx_frame_take_head(struct rx_frame *f, uint8_t *head, uint32_t len)
@@ -65,7 +80,6 @@ static inline void rx_frame_take_head(struct rx_frame *f, uint8_t *head, uint32_
 /* Fills the packet; what is left of the pieces becomes its body. DROP_NONE, or why the frame is no good. */
 static inline enum drop rx_frame_fill(struct pkt *pkt, struct rx_frame *f, uint32_t hdr_len)
 {
-	struct virtio_net_hdr hdr; /* who asked for num_buffers has looked at it before */
 	uint32_t frame_len;
 
 	pkt->head_len = 0;
@@ -78,8 +92,7 @@ static inline enum drop rx_frame_fill(struct pkt *pkt, struct rx_frame *f, uint3
 		return DROP_RX_RUNT;
 	if (unlikely(frame_len > PKT_LEN_MAX))
 		return DROP_RX_TOO_LONG;
-	rx_frame_take_hdr(f, &hdr, hdr_len);
-	if (unlikely(!vnet_parse(&pkt->offload, &hdr, frame_len)))
+	if (unlikely(!rx_frame_take_hdr(f, &pkt->offload, hdr_len, frame_len)))
 		return DROP_RX_HEADER;
 	pkt->head_len = (uint16_t)min_u32(frame_len, PKT_HEAD_MAX);
 	rx_frame_take_head(f, pkt->data, pkt->head_len);
@@ -90,26 +103,16 @@ static inline enum drop rx_frame_fill(struct pkt *pkt, struct rx_frame *f, uint3
 }
 
 /*
- * The same for a frame in one piece, which most are; its body becomes *body. False: something is wrong with it, and
- * rx_frame_fill() says what.
+ * The same for a frame of len bytes that lies in one piece, and its header before it or elsewhere, as most do; its body
+ * becomes *body. False: something is wrong with it, and rx_frame_fill() says what.
  */
 static inline bool rx_frame_fill_plain(
-	struct pkt *pkt, const struct virtq_plain *buffer, uint32_t hdr_len, struct pkt_seg *body)
+	struct pkt *pkt, const uint8_t *hdr, const uint8_t *frame, uint32_t len, struct pkt_seg *body)
 {
-	const uint8_t *frame = buffer->addr + hdr_len;
-	uint32_t len = buffer->len - hdr_len;
-
-	if (unlikely(buffer->len < hdr_len + ETHERNET_HEADER_LEN || len > PKT_LEN_MAX))
+	if (unlikely(len < ETHERNET_HEADER_LEN || len > PKT_LEN_MAX))
 		return false;
-	if (likely(vnet_is_plain(buffer->addr))) {
-		pkt->offload = (struct pkt_offload){0};
-	} else {
-		struct virtio_net_hdr hdr;
-
-		memcpy(&hdr, buffer->addr, sizeof(hdr));
-		if (unlikely(!vnet_parse(&pkt->offload, &hdr, len)))
-			return false;
-	}
+	if (unlikely(!rx_frame_offload(&pkt->offload, hdr, len)))
+		return false;
 	pkt->head_len = (uint16_t)min_u32(len, PKT_HEAD_MAX);
 	pkt->body_len = len - pkt->head_len;
 	pkt->segs = body;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Guest to switch. A burst is taken in two loops: the first pops buffers, the second copies header and head. Buffers are
- * pushed back to the used ring at once, in slots the guest does not see before vhost_rx_done(): until then their bodies
- * are ours to read.
+ * Guest to switch. A burst is taken in two steps: first the buffers, then header and head of each, which are copied.
+ * Buffers are pushed back to the used ring at once, in slots the guest does not see before vhost_rx_done(): until then
+ * their bodies are ours to read.
  */
 #include "base/prefetch.h"
 #include "port/rx_frame.h"
@@ -34,40 +34,6 @@ static void drop_monster(
 	virtq_push(vq, buffer, 0);
 	turn->n_segs += TURN_SEGS_PER_PKT;
 	iface_count(&turn_lane(turn, &vp->port.iface)->counters.drops[DROP_RX_PIECES], 1);
-}
-
-/* Pops up to max chains into frames, while the turn has room. *taken counts monsters, too. Returns the others. */
-static uint32_t pop_burst(struct vhost_port *vp, struct turn *turn, struct virtq *vq, struct rx_frame *frames,
-	uint32_t max, uint32_t *taken)
-{
-	struct pkt *pkts = &turn->pkts[turn->n_pkts];
-	struct virtq_chain chain = {.max = TURN_SEGS_PER_PKT};
-	uint32_t n = 0;
-
-	for (*taken = 0; *taken < max && turn_room(turn) > 0; ++*taken) {
-		int got;
-
-		chain.segs = (struct virtq_seg *)(void *)&turn->segs[turn->n_segs];
-		got = virtq_pop(vq, &chain);
-		if (unlikely(got == -ENOSPC)) {
-			if (turn->hold && turn->n_pkts + n > 0)
-				break; /* it is returned now or not at all: after those before it */
-			drop_monster(vp, vq, chain.buffer, turn);
-			continue;
-		}
-		if (got <= 0)
-			break;
-		frames[n++] = (struct rx_frame){.segs = chain.segs, .n = chain.n_read, .len = chain.read_len};
-		turn->n_segs += chain.n_read;
-		turn->n_bytes += min_u64(chain.read_len, PKT_LEN_MAX);
-		if (likely(chain.n_read > 0))
-			prefetch_read(chain.segs[0].addr, HEAD_LINES);
-		if (unlikely(turn->hold))
-			hold(&pkts[n - 1], chain.buffer);
-		else
-			virtq_push(vq, chain.buffer, 0);
-	}
-	return n;
 }
 
 /* The frame by which others learn that the guest is here now, as if it had sent it. */
@@ -137,7 +103,9 @@ static __attribute__((noinline)) enum drop fill_slow(
 static inline enum drop fill(
 	struct vhost_port *vp, struct turn *turn, struct pkt *pkt, const struct virtq_plain *buffer)
 {
-	if (unlikely(!rx_frame_fill_plain(pkt, buffer, vp->hdr_len, &turn->segs[turn->n_segs])))
+	if (unlikely(buffer->len < vp->hdr_len ||
+		     !rx_frame_fill_plain(pkt, buffer->addr, buffer->addr + vp->hdr_len,
+			     buffer->len - vp->hdr_len, &turn->segs[turn->n_segs])))
 		return fill_slow(vp, turn, pkt, buffer);
 	if (pkt->n_segs > 0)
 		turn->n_segs++;
@@ -177,23 +145,121 @@ static uint32_t receive_plain(struct vhost_port *vp, struct vhost_ring *ring, st
 	return n;
 }
 
-static uint32_t receive_chains(
+/* As many as the turn still takes by bytes. */
+static uint32_t take_pieces(struct virtq *vq, struct turn *turn, struct virtq_pieces *buffers, uint32_t max)
+{
+	struct virtq_seg *segs = (struct virtq_seg *)(void *)&turn->segs[turn->n_segs];
+	uint32_t taken = virtq_pop_pieces(vq, buffers, max, segs, TURN_SEGS - turn->n_segs), n, slots = 0;
+
+	for (n = 0; n < taken && likely(turn->n_bytes < TURN_BYTES); n++) {
+		turn->n_bytes += min_u64(buffers[n].len, PKT_LEN_MAX);
+		turn->n_segs += buffers[n].n;
+	}
+	for (uint32_t i = n; i < taken; i++)
+		slots += buffers[i].buffer.slots;
+	virtq_unpop(vq, slots);
+	return n;
+}
+
+static void hold_pieces(struct pkt *pkts, const struct virtq_pieces *buffers, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++)
+		hold(&pkts[i], buffers[i].buffer);
+}
+
+/* Mostly a header and what follows it. */
+PREFETCH_FN fetch_pieces(const struct virtq_pieces *buffer)
+{
+	prefetch_read(buffer->segs[0].addr, 1);
+	if (likely(buffer->n > 1))
+		prefetch_read(buffer->segs[1].addr, HEAD_LINES);
+}
+
+static inline enum drop fill_pieces(struct vhost_port *vp, struct pkt *pkt, const struct virtq_pieces *buffer)
+{
+	struct virtq_seg *segs = buffer->segs;
+	struct rx_frame frame = {.segs = segs, .n = buffer->n, .len = buffer->len};
+
+	if (likely(buffer->n == 2 && segs[0].len == vp->hdr_len) &&
+		likely(rx_frame_fill_plain(
+			pkt, segs[0].addr, segs[1].addr, segs[1].len, (struct pkt_seg *)(void *)&segs[1])))
+		return DROP_NONE;
+	return rx_frame_fill(pkt, &frame, vp->hdr_len);
+}
+
+static uint32_t receive_pieces(
 	struct vhost_port *vp, struct vhost_ring *ring, struct turn *turn, uint32_t max)
 {
-	struct rx_frame frames[RX_BURST];
-	uint32_t taken, n = pop_burst(vp, turn, &ring->vq, frames, max, &taken);
+	struct virtq_pieces buffers[RX_BURST];
+	struct pkt *pkts = &turn->pkts[turn->n_pkts];
+	uint32_t n = take_pieces(&ring->vq, turn, buffers, max);
 
+	if (unlikely(turn->hold))
+		hold_pieces(pkts, buffers, n);
+	else
+		virtq_push_pieces(&ring->vq, buffers, n);
+	turn->n_pkts += n;
+	for (uint32_t i = 0; i < min_u32(n, PREFETCH_AHEAD); i++)
+		fetch_pieces(&buffers[i]);
 	for (uint32_t i = 0; i < n; i++) {
-		struct pkt *pkt = turn_pkt(turn);
-		enum drop drop = rx_frame_fill(pkt, &frames[i], vp->hdr_len);
+		enum drop drop;
 
-		pkt->rx = &vp->port.iface;
-		pass_on(turn, pkt, likely(ring->enabled) ? drop : DROP_RX_DISABLED);
+		if (i + PREFETCH_AHEAD < n)
+			fetch_pieces(&buffers[i + PREFETCH_AHEAD]);
+		pkt_init(&pkts[i], &vp->port.iface);
+		drop = fill_pieces(vp, &pkts[i], &buffers[i]);
+		pass_on(turn, &pkts[i], likely(ring->enabled) ? drop : DROP_RX_DISABLED);
+	}
+	return n;
+}
+
+static void receive_one(
+	struct vhost_port *vp, struct vhost_ring *ring, struct turn *turn, const struct virtq_chain *chain)
+{
+	struct rx_frame frame = {.segs = chain->segs, .n = chain->n_read, .len = chain->read_len};
+	struct pkt *pkt = turn_pkt(turn);
+	enum drop drop;
+
+	turn->n_segs += chain->n_read;
+	turn->n_bytes += min_u64(chain->read_len, PKT_LEN_MAX);
+	if (turn->hold)
+		hold(pkt, chain->buffer);
+	else
+		virtq_push(&ring->vq, chain->buffer, 0);
+	pkt->rx = &vp->port.iface;
+	drop = rx_frame_fill(pkt, &frame, vp->hdr_len);
+	pass_on(turn, pkt, ring->enabled ? drop : DROP_RX_DISABLED);
+}
+
+/* Chain by chain, whatever they are. */
+static __attribute__((noinline)) uint32_t receive_slow(
+	struct vhost_port *vp, struct vhost_ring *ring, struct turn *turn, uint32_t max)
+{
+	struct virtq_chain chain = {.max = TURN_SEGS_PER_PKT};
+	uint32_t taken;
+
+	for (taken = 0; taken < max && turn_room(turn) > 0; taken++) {
+		int got;
+
+		chain.segs = (struct virtq_seg *)(void *)&turn->segs[turn->n_segs];
+		got = virtq_pop(&ring->vq, &chain);
+		if (got == -ENOSPC) {
+			if (turn->hold && turn->n_pkts > 0)
+				break; /* it is returned now or not at all: after those before it */
+			drop_monster(vp, &ring->vq, chain.buffer, turn);
+			continue;
+		}
+		if (got <= 0)
+			break;
+		receive_one(vp, ring, turn, &chain);
 	}
 	return taken;
 }
 
-/* A burst of plain buffers; one that is not ends it, and what follows is taken chain by chain. */
+/*
+ * A burst of plain buffers. One that is not ends it, and what follows is taken in pieces; what is not as buffers usually
+ * are ends that, and the rest goes one by one.
+ */
 static uint32_t receive(struct vhost_port *vp, struct vhost_ring *ring, struct turn *turn, uint32_t max)
 {
 	uint32_t n;
@@ -204,7 +270,9 @@ static uint32_t receive(struct vhost_port *vp, struct vhost_ring *ring, struct t
 		return 0;
 	n = receive_plain(vp, ring, turn, max);
 	if (n < max)
-		n += receive_chains(vp, ring, turn, max - n);
+		n += receive_pieces(vp, ring, turn, max - n);
+	if (n < max)
+		n += receive_slow(vp, ring, turn, max - n);
 	return n;
 }
 

@@ -74,6 +74,14 @@ struct virtq_plain {
 	uint16_t id;
 };
 
+/* A buffer that is only read, of one piece or several. */
+struct virtq_pieces {
+	struct virtq_seg *segs;
+	uint32_t n;
+	uint64_t len; /* of all pieces */
+	struct virtq_buffer buffer;
+};
+
 /* One buffer of the guest. The caller provides segs[max]; readable pieces come first, then writable ones. */
 struct virtq_chain {
 	struct virtq_seg *segs;
@@ -216,6 +224,23 @@ static inline uint32_t virtq_pop_plain(
 			 : virtq_split_pop_plain(q, buffers, max, access);
 }
 
+uint32_t virtq_split_pop_pieces(
+	struct virtq *q, struct virtq_pieces *buffers, uint32_t max, struct virtq_seg *segs, uint32_t n_segs);
+uint32_t virtq_packed_pop_pieces(
+	struct virtq *q, struct virtq_pieces *buffers, uint32_t max, struct virtq_seg *segs, uint32_t n_segs);
+
+/*
+ * The same for buffers of any number of pieces which the guest filled: chains in the ring, or in an indirect table, that
+ * are as they usually are, each descriptor not empty and in one region. Their pieces lie one behind the other in
+ * segs[n_segs].
+ */
+static inline uint32_t virtq_pop_pieces(
+	struct virtq *q, struct virtq_pieces *buffers, uint32_t max, struct virtq_seg *segs, uint32_t n_segs)
+{
+	return q->packed ? virtq_packed_pop_pieces(q, buffers, max, segs, n_segs)
+			 : virtq_split_pop_pieces(q, buffers, max, segs, n_segs);
+}
+
 /*
  * For a device that keeps buffers for longer, and notes elsewhere which ones it has (vhost/inflight.h): after
  * virtq_start() of a new life, `slots` slots are still taken by buffers of a predecessor. A packed ring goes on returning
@@ -277,6 +302,17 @@ static inline void virtq_push_plain(
 		virtq_packed_push_plain(q, buffers, n, access);
 	else
 		virtq_split_push_plain(q, buffers, n, access);
+}
+
+void virtq_split_push_pieces(struct virtq *q, const struct virtq_pieces *buffers, uint32_t n);
+void virtq_packed_push_pieces(struct virtq *q, const struct virtq_pieces *buffers, uint32_t n);
+
+static inline void virtq_push_pieces(struct virtq *q, const struct virtq_pieces *buffers, uint32_t n)
+{
+	if (q->packed)
+		virtq_packed_push_pieces(q, buffers, n);
+	else
+		virtq_split_push_pieces(q, buffers, n);
 }
 
 /* For migration: the pieces' first len bytes were written. Call before virtq_flush() when q->log is set. */

@@ -308,6 +308,92 @@ uint32_t virtq_packed_pop_plain(
 	return n;
 }
 
+/* In a descriptor of a piece to read. */
+#define NOT_USUAL (VRING_DESC_F_WRITE | VRING_DESC_F_INDIRECT)
+
+/* Fills *out from an indirect table. Returns its pieces; 0: it is not usual. */
+static inline uint32_t table_pieces(
+	struct virtq *q, struct virtq_words d, struct virtq_seg *segs, struct virtq_pieces *out)
+{
+	const struct virtq_words *table = virtq_usual_table(q, d.addr, (uint32_t)d.rest);
+	const uint32_t size = (uint32_t)d.rest / sizeof(*table);
+	uint64_t len = 0;
+
+	if (unlikely(!table))
+		return 0;
+	for (uint32_t n = 0; n < size; n++) {
+		struct virtq_words e = virtq_words_read(&table[n]);
+
+		if (unlikely(!virtq_usual_piece(q, e.addr, (uint32_t)e.rest, &segs[n]) ||
+			     packed_flags_of(e.rest) & NOT_USUAL))
+			return 0;
+		len += (uint32_t)e.rest;
+	}
+	*out = (struct virtq_pieces){
+		.segs = segs, .n = size, .len = len, .buffer = {.id = packed_id_of(d.rest), .slots = 1}};
+	return size;
+}
+
+/* The same from a chain in the ring, slot by slot. */
+static inline uint32_t ring_pieces(struct virtq *q, struct virtq_words d, uint32_t slot, uint32_t open,
+	struct virtq_seg *segs, struct virtq_pieces *out)
+{
+	const uint32_t max = min_u32(VIRTQ_MAX_CHAIN, open), size = q->size;
+	uint64_t len = 0;
+
+	for (uint32_t n = 0; n < max; n++) {
+		if (unlikely(!virtq_usual_piece(q, d.addr, (uint32_t)d.rest, &segs[n]) ||
+			     packed_flags_of(d.rest) & NOT_USUAL))
+			return 0;
+		len += (uint32_t)d.rest;
+		if (!(packed_flags_of(d.rest) & VRING_DESC_F_NEXT)) {
+			*out = (struct virtq_pieces){.segs = segs,
+				.n = n + 1,
+				.len = len,
+				.buffer = {.id = packed_id_of(d.rest), .slots = (uint16_t)(n + 1)}};
+			return n + 1;
+		}
+		slot = slot + 1 < size ? slot + 1 : 0;
+		d = words_load(&slots_words(q)[slot]);
+	}
+	return 0;
+}
+
+uint32_t virtq_packed_pop_pieces(
+	struct virtq *q, struct virtq_pieces *buffers, uint32_t max, struct virtq_seg *segs, uint32_t n_segs)
+{
+	const uint32_t size = q->size;
+	uint32_t slot = virtq_slot(q, q->next_avail), open, taken = 0, n;
+	bool wrap = virtq_wrap(q, q->next_avail);
+
+	if (!is_open(q))
+		return 0;
+	open = slots_open(q);
+	for (n = 0; n < max && n_segs >= VIRTQ_MAX_CHAIN && taken < open; n++) {
+		struct virtq_words d = words_load(&slots_words(q)[slot]);
+		bool in_ring = (packed_flags_of(d.rest) & (VRING_DESC_F_INDIRECT | VRING_DESC_F_NEXT)) !=
+			       VRING_DESC_F_INDIRECT;
+		uint32_t got;
+
+		if (!packed_is_avail(d.rest, wrap))
+			break;
+		got = in_ring ? ring_pieces(q, d, slot, open - taken, segs, &buffers[n])
+			      : table_pieces(q, d, segs, &buffers[n]);
+		if (unlikely(got == 0))
+			break;
+		segs += got;
+		n_segs -= got;
+		taken += buffers[n].buffer.slots;
+		slot += buffers[n].buffer.slots;
+		if (unlikely(slot >= size)) {
+			slot -= size;
+			wrap = !wrap;
+		}
+	}
+	q->next_avail = virtq_forward(q, q->next_avail, taken);
+	return n;
+}
+
 /* --- returning --- */
 
 static inline void put_used(struct virtq *q, uint32_t place, uint16_t id, uint32_t len, int order)
@@ -329,6 +415,22 @@ void virtq_packed_push(struct virtq *q, struct virtq_buffer buffer, uint32_t len
 		put_used(q, q->next_used, buffer.id, len, __ATOMIC_RELAXED);
 	}
 	q->next_used = virtq_forward(q, q->next_used, buffer.slots);
+}
+
+void virtq_packed_push_pieces(struct virtq *q, const struct virtq_pieces *buffers, uint32_t n)
+{
+	uint32_t place = q->next_used, i = 0;
+
+	if (n > 0 && place == q->flushed_used) {
+		virtq_packed_push(q, buffers[0].buffer, 0);
+		place = q->next_used;
+		i = 1;
+	}
+	for (; i < n; i++) {
+		put_used(q, place, buffers[i].buffer.id, 0, __ATOMIC_RELAXED);
+		place = virtq_forward(q, place, buffers[i].buffer.slots);
+	}
+	q->next_used = (uint16_t)place;
 }
 
 /* Uses slots of one lap side by side. */

@@ -114,4 +114,35 @@ static inline bool take_used(struct packed_bed *b, uint32_t slots, struct vring_
 	return true;
 }
 
+static inline int pop(struct packed_bed *b)
+{
+	return virtq_pop(&b->bed.q, &b->bed.chain);
+}
+
+/* Takes what the driver put, one buffer, and pushes it. */
+static inline void pop_push(struct packed_bed *b, uint32_t len)
+{
+	assert_int_equal(pop(b), 1);
+	virtq_push(&b->bed.q, b->bed.chain.buffer, len);
+}
+
+/* The driver takes a used buffer, with this id and length. */
+static inline void check_used(struct packed_bed *b, uint32_t slots, uint16_t id, uint32_t len)
+{
+	struct vring_packed_desc d = {0};
+
+	assert_true(take_used(b, slots, &d));
+	assert_int_equal(d.id, id);
+	assert_int_equal(d.len, len);
+	assert_int_equal(!!(d.flags & WRITE), len > 0);
+	assert_int_equal(d.flags & ~(BIT_AVAIL | BIT_USED | WRITE), 0);
+}
+
+static inline void check_none_used(struct packed_bed *b)
+{
+	struct vring_packed_desc d;
+
+	assert_false(take_used(b, 1, &d));
+}
+
 #endif

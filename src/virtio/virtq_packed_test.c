@@ -1,37 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "virtio/virtq_packed_bed.h"
 
-static int pop(struct packed_bed *b)
-{
-	return virtq_pop(&b->bed.q, &b->bed.chain);
-}
-
-/* Takes what the driver put, one buffer, and pushes it. */
-static void pop_push(struct packed_bed *b, uint32_t len)
-{
-	assert_int_equal(pop(b), 1);
-	virtq_push(&b->bed.q, b->bed.chain.buffer, len);
-}
-
-/* The driver takes a used buffer, with this id and length. */
-static void check_used(struct packed_bed *b, uint32_t slots, uint16_t id, uint32_t len)
-{
-	struct vring_packed_desc d = {0};
-
-	assert_true(take_used(b, slots, &d));
-	assert_int_equal(d.id, id);
-	assert_int_equal(d.len, len);
-	assert_int_equal(!!(d.flags & WRITE), len > 0);
-	assert_int_equal(d.flags & ~(BIT_AVAIL | BIT_USED | WRITE), 0);
-}
-
-static void check_none_used(struct packed_bed *b)
-{
-	struct vring_packed_desc d;
-
-	assert_false(take_used(b, 1, &d));
-}
-
 /* --- taking and returning --- */
 
 TEST(buffers_are_taken_in_order_and_returned_together)
@@ -220,88 +189,6 @@ TEST(buffers_given_back_are_taken_again_over_the_end_of_the_ring)
 		pop_push(&b, 0);
 		assert_int_equal(b.bed.chain.buffer.id, i);
 	}
-	bed_close(&b.bed);
-}
-
-TEST(plain_buffers_are_taken_and_returned_together_over_the_end_of_the_ring)
-{
-	struct virtq_plain got[7];
-	struct packed_bed b;
-
-	packed_open(&b);
-	packed_restart(&b, FEATURES, 7, 5);
-	assert_int_equal(virtq_pop_plain(&b.bed.q, got, 7, VIRTQ_WRITE), 0);
-	for (uint16_t i = 0; i < 5; i++)
-		put_one(&b, (uint16_t)(40 + i), WRITE);
-	assert_int_equal(virtq_pop_plain(&b.bed.q, got, 7, VIRTQ_READ), 0);
-	assert_int_equal(virtq_pop_plain(&b.bed.q, got, 4, VIRTQ_WRITE), 4);
-	for (uint16_t i = 0; i < 4; i++) {
-		assert_int_equal(got[i].id, 40 + i);
-		assert_int_equal(got[i].len, 100);
-		assert_int_equal(gmem_gpa_of(b.bed.mem, got[i].addr), BUF((40 + i) % 16));
-		got[i].len = i;
-	}
-	virtq_push_plain(&b.bed.q, got, 2, VIRTQ_WRITE);
-	virtq_push_plain(&b.bed.q, got + 2, 2, VIRTQ_READ);
-	check_none_used(&b);
-	virtq_flush(&b.bed.q);
-	for (uint16_t i = 0; i < 4; i++)
-		check_used(&b, 1, (uint16_t)(40 + i), i < 2 ? i : 0);
-	check_none_used(&b);
-	assert_int_equal(virtq_pop_plain(&b.bed.q, got, 7, VIRTQ_WRITE), 1);
-	assert_int_equal(got[0].id, 44);
-	bed_close(&b.bed);
-}
-
-TEST(a_buffer_that_is_not_plain_ends_a_burst_and_is_taken_alone)
-{
-	static const struct vring_packed_desc others[] = {
-		{.addr = BUF(1), .len = 1, .flags = WRITE},
-		{.addr = HIGH - 1, .len = 2}, /* two regions */
-		{.addr = TABLE, .len = 16, .flags = INDIRECT},
-	};
-	struct virtq_plain got[SIZE];
-
-	for (size_t i = 0; i < ARRAY_LEN(others); i++) {
-		struct packed_bed b;
-
-		packed_open(&b);
-		((struct vring_packed_desc *)(void *)(b.bed.low + (TABLE - LOW)))->addr = BUF(2);
-		put_one(&b, 0, 0);
-		put(&b, others[i].addr, others[i].len, 1, others[i].flags);
-		put(&b, BUF(2), 1, 0, NEXT);
-		put_one(&b, 2, 0);
-		put_one(&b, 3, 0);
-		assert_int_equal(virtq_pop_plain(&b.bed.q, got, SIZE, VIRTQ_READ), 1);
-		for (uint16_t id = 1; id < 3; id++) {
-			assert_int_equal(virtq_pop_plain(&b.bed.q, got, SIZE, VIRTQ_READ), 0);
-			assert_int_equal(pop(&b), 1);
-			assert_int_equal(b.bed.chain.buffer.id, id);
-		}
-		assert_int_equal(virtq_pop_plain(&b.bed.q, got, SIZE, VIRTQ_READ), 1);
-		assert_int_equal(got[0].id, 3);
-		bed_close(&b.bed);
-	}
-}
-
-TEST(a_burst_takes_no_slot_twice)
-{
-	struct virtq_plain got[4];
-	struct packed_bed b;
-
-	packed_open(&b);
-	packed_restart(&b, FEATURES, 2, 0);
-	put_one(&b, 0, 0);
-	put_one(&b, 1, 0);
-	assert_int_equal(virtq_pop_plain(&b.bed.q, got, 1, VIRTQ_READ), 1);
-	put_one(&b, 2, 0);
-	put_one(&b, 3, 0);
-	assert_int_equal(
-		virtq_pop_plain(&b.bed.q, got, 4, VIRTQ_READ), 0); /* the slot is in the next lap already */
-	put(&b, BUF(0), 1, 0, 0);
-	put(&b, BUF(0), 1, 1, 0);
-	assert_int_equal(virtq_pop_plain(&b.bed.q, got, 4, VIRTQ_READ), 1);
-	assert_int_equal(virtq_pop_plain(&b.bed.q, got, 4, VIRTQ_READ), 0);
 	bed_close(&b.bed);
 }
 
@@ -817,9 +704,6 @@ TESTS(cmocka_unit_test(buffers_are_taken_in_order_and_returned_together),
 	cmocka_unit_test(an_indirect_table_over_two_regions_is_followed),
 	cmocka_unit_test(a_chain_with_more_pieces_than_fit_is_left_or_skipped),
 	cmocka_unit_test(buffers_given_back_are_taken_again_over_the_end_of_the_ring),
-	cmocka_unit_test(plain_buffers_are_taken_and_returned_together_over_the_end_of_the_ring),
-	cmocka_unit_test(a_buffer_that_is_not_plain_ends_a_burst_and_is_taken_alone),
-	cmocka_unit_test(a_burst_takes_no_slot_twice),
 	cmocka_unit_test(ids_beyond_the_ring_and_the_same_id_twice_are_given_back_as_they_are),
 	cmocka_unit_test(a_chain_around_the_whole_ring_breaks_the_queue),
 	cmocka_unit_test(a_chain_as_long_as_the_ring_is_no_loop),

@@ -88,6 +88,36 @@ static inline int virtq_chain_add(
 	return likely(c->n_write == 0) ? VIRTQ_OK : VIRTQ_DIRECTION;
 }
 
+/* --- a burst of chains that are as they usually are; virtq_pop() takes the others --- */
+
+/* An indirect table of len / sizeof(struct virtq_words) entries, at least one; or NULL. */
+static inline const struct virtq_words *virtq_usual_table(struct virtq *q, uint64_t gpa, uint32_t len)
+{
+	const uint8_t *table = gmem_at(q->mem, &q->table_hint, gpa, len);
+
+	if (unlikely(!table || !q->indirect || len == 0 || len % sizeof(struct virtq_words) != 0 ||
+		     len > VIRTQ_MAX_CHAIN * sizeof(struct virtq_words) ||
+		     (uintptr_t)table % sizeof(uint64_t) != 0))
+		return NULL;
+	return (const struct virtq_words *)(const void *)table;
+}
+
+/* A piece, of at least one byte in one region. False: it is not. */
+static inline bool virtq_usual_piece(struct virtq *q, uint64_t gpa, uint64_t len, struct virtq_seg *seg)
+{
+	const struct gmem_region *r = q->hint;
+
+	if (unlikely(!r || gpa - r->gpa >= r->size)) {
+		r = gmem_find(q->mem, gpa);
+		if (!r)
+			return false;
+		q->hint = r;
+	}
+	seg->addr = r->hva + (gpa - r->gpa);
+	seg->len = (uint32_t)len;
+	return likely(len - 1 < r->size - (gpa - r->gpa));
+}
+
 /* A part of the ring at a front-end's address, or NULL. */
 void *virtq_part(const struct gmem *mem, uint64_t uaddr, uint64_t len, uint32_t align);
 

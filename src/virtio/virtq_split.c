@@ -73,13 +73,23 @@ uint32_t virtq_split_refresh(struct virtq *q)
 	return n;
 }
 
+static inline uint16_t words_flags(struct virtq_words words)
+{
+	return (uint16_t)(words.rest >> 32);
+}
+
+static inline uint16_t words_next(struct virtq_words words)
+{
+	return (uint16_t)(words.rest >> 48);
+}
+
 static inline struct virtq_desc desc_of(struct virtq_words words)
 {
 	return (struct virtq_desc){
 		.addr = words.addr,
 		.len = (uint32_t)words.rest,
-		.flags = (uint16_t)(words.rest >> 32),
-		.link = (uint16_t)(words.rest >> 48),
+		.flags = words_flags(words),
+		.link = words_next(words),
 	};
 }
 
@@ -163,6 +173,14 @@ int virtq_split_retake(struct virtq *q, struct virtq_chain *c, uint16_t head)
 	return q->error == VIRTQ_OK ? take_chain(q, c, head) : -EPROTO;
 }
 
+/* They are returned soon. */
+static inline void taken_n(struct virtq *q, uint32_t n)
+{
+	q->next_avail = (uint16_t)(q->next_avail + n);
+	for (uint32_t i = 0; i < n; i += CACHE_LINE / sizeof(struct vring_used_elem))
+		prefetch_write(&q->used->ring[(q->next_used + i) & q->mask], 1);
+}
+
 uint32_t virtq_split_pop_plain(
 	struct virtq *q, struct virtq_plain *buffers, uint32_t max, enum virtq_access access)
 {
@@ -186,9 +204,62 @@ uint32_t virtq_split_pop_plain(
 			break;
 		buffers[n] = (struct virtq_plain){.addr = addr, .len = d.len, .id = (uint16_t)id};
 	}
-	q->next_avail = (uint16_t)(next + n);
-	for (uint32_t i = 0; i < n; i += CACHE_LINE / sizeof(struct vring_used_elem))
-		prefetch_write(&q->used->ring[(q->next_used + i) & mask], 1);
+	taken_n(q, n);
+	return n;
+}
+
+/* Fills *out from the chain that begins at this head. Returns its pieces; 0: it is not usual. */
+static inline uint32_t take_pieces(
+	struct virtq *q, uint32_t head, struct virtq_seg *segs, struct virtq_pieces *out)
+{
+	const struct virtq_words *table = ring_words(q);
+	struct virtq_words d = virtq_words_read(&table[head]);
+	uint32_t size = q->size;
+	uint64_t len = 0;
+
+	if (words_flags(d) == VRING_DESC_F_INDIRECT) {
+		table = virtq_usual_table(q, d.addr, (uint32_t)d.rest);
+		if (unlikely(!table))
+			return 0;
+		size = (uint32_t)d.rest / sizeof(*table);
+		d = virtq_words_read(table);
+	}
+	for (uint32_t n = 0; n < VIRTQ_MAX_CHAIN; n++) {
+		if (unlikely(!virtq_usual_piece(q, d.addr, (uint32_t)d.rest, &segs[n]) ||
+			     words_flags(d) & (VRING_DESC_F_WRITE | VRING_DESC_F_INDIRECT)))
+			return 0;
+		len += (uint32_t)d.rest;
+		if (!(words_flags(d) & VRING_DESC_F_NEXT)) {
+			*out = (struct virtq_pieces){.segs = segs,
+				.n = n + 1,
+				.len = len,
+				.buffer = {.id = (uint16_t)head, .slots = 1}};
+			return n + 1;
+		}
+		if (unlikely(words_next(d) >= size))
+			return 0;
+		d = virtq_words_read(&table[words_next(d)]);
+	}
+	return 0;
+}
+
+uint32_t virtq_split_pop_pieces(
+	struct virtq *q, struct virtq_pieces *buffers, uint32_t max, struct virtq_seg *segs, uint32_t n_segs)
+{
+	const __virtio16 *ring = q->avail->ring;
+	const uint32_t next = q->next_avail, mask = q->mask;
+	uint32_t there = min_u32(virtq_available(q, max), max), n;
+
+	for (n = 0; n < there && n_segs >= VIRTQ_MAX_CHAIN; n++) {
+		uint32_t id = virtq_load16(&ring[(next + n) & mask], __ATOMIC_RELAXED);
+		uint32_t got = likely(id <= mask) ? take_pieces(q, id, segs, &buffers[n]) : 0;
+
+		if (unlikely(got == 0))
+			break;
+		segs += got;
+		n_segs -= got;
+	}
+	taken_n(q, n);
 	return n;
 }
 
@@ -203,6 +274,16 @@ void virtq_split_push_plain(
 	for (uint32_t i = 0; i < n; i++)
 		virtq_used_put(
 			&ring[(next + i) & mask], buffers[i].id, access == VIRTQ_WRITE ? buffers[i].len : 0);
+	q->next_used = (uint16_t)(next + n);
+}
+
+void virtq_split_push_pieces(struct virtq *q, const struct virtq_pieces *buffers, uint32_t n)
+{
+	struct vring_used_elem *ring = q->used->ring;
+	const uint32_t next = q->next_used, mask = q->mask;
+
+	for (uint32_t i = 0; i < n; i++)
+		virtq_used_put(&ring[(next + i) & mask], buffers[i].buffer.id, 0);
 	q->next_used = (uint16_t)(next + n);
 }
 

@@ -1,80 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "virtio/virtq_bed.h"
-
-static struct vring_desc *table_at(struct bed *b, uint64_t gpa)
-{
-	return (struct vring_desc *)(void *)(b->low + (gpa - LOW));
-}
-
-static struct vring_avail *avail_of(struct bed *b)
-{
-	return (struct vring_avail *)(void *)(b->low + (AVAIL - LOW));
-}
-
-static struct vring_used *used_of(struct bed *b)
-{
-	return (struct vring_used *)(void *)(b->low + (USED - LOW));
-}
-
-static void start(struct bed *b, uint64_t features, uint16_t at)
-{
-	const char *why = "";
-
-	memset(b->low, 0, HALF);
-	avail_of(b)->idx = at;
-	used_of(b)->idx = at;
-	b->setup.features = features;
-	b->setup.base = at;
-	virtq_stop(&b->q);
-	assert_int_equal(virtq_start(&b->q, b->mem, &b->setup, &why), 0);
-}
-
-static void bed_open(struct bed *b)
-{
-	bed_map(b);
-	start(b, FEATURES, 0);
-}
-
-/* The guest's driver. */
-
-static void desc(struct bed *b, uint16_t i, struct vring_desc d)
-{
-	table_at(b, LOW)[i] = d;
-}
-
-static void offer(struct bed *b, uint16_t head)
-{
-	struct vring_avail *avail = avail_of(b);
-
-	avail->ring[avail->idx % SIZE] = head;
-	__atomic_store_n(&avail->idx, avail->idx + 1, __ATOMIC_RELEASE);
-}
-
-static void offer_one(struct bed *b, uint16_t head, uint16_t flags)
-{
-	desc(b, head, (struct vring_desc){.addr = BUF(head), .len = 100, .flags = flags});
-	offer(b, head);
-}
-
-/* What was offered breaks the queue, for this reason, for good. */
-static void check_breaks(struct bed *b, enum virtq_error error)
-{
-	assert_int_equal(virtq_pop(&b->q, &b->chain), error == VIRTQ_AVAIL_JUMPED ? 0 : -EPROTO);
-	assert_int_equal(b->q.error, error);
-	assert_int_equal(events(b->err_fd), 1);
-	assert_non_null(virtq_error_text(error));
-	offer_one(b, 0, 0);
-	assert_int_equal(virtq_pop(&b->q, &b->chain), 0);
-	assert_int_equal(virtq_available(&b->q, 1), 0);
-	assert_false(virtq_arm(&b->q));
-	virtq_break(&b->q, VIRTQ_ADDRESS);
-	assert_int_equal(b->q.error, error);
-	assert_int_equal(events(b->err_fd), 0);
-	start(b, FEATURES, 0);
-	offer_one(b, 0, 0);
-	assert_int_equal(virtq_pop(&b->q, &b->chain), 1);
-	start(b, FEATURES, 0);
-}
+#include "virtio/virtq_split_bed.h"
 
 TEST(buffers_are_taken_in_order_and_returned)
 {
@@ -289,91 +214,6 @@ TEST(a_skipped_buffer_is_only_named)
 	assert_int_equal(b.chain.buffer.id, 6);
 	virtq_skip(&b.q, b.chain.buffer);
 	assert_int_equal(virtq_available(&b.q, 1), 0);
-	bed_close(&b);
-}
-
-TEST(plain_buffers_are_taken_and_returned_together)
-{
-	struct virtq_plain got[SIZE];
-	struct bed b;
-
-	bed_open(&b);
-	start(&b, FEATURES, 0xfffd); /* over the end of the ring, and of the index */
-	assert_int_equal(virtq_pop_plain(&b.q, got, SIZE, VIRTQ_WRITE), 0);
-	for (uint16_t i = 0; i < 5; i++)
-		offer_one(&b, (uint16_t)(6 - i), VRING_DESC_F_WRITE);
-	assert_int_equal(virtq_pop_plain(&b.q, got, 4, VIRTQ_WRITE), 4);
-	for (uint16_t i = 0; i < 4; i++) {
-		assert_int_equal(got[i].id, 6 - i);
-		assert_int_equal(got[i].len, 100);
-		assert_int_equal(gmem_gpa_of(b.mem, got[i].addr), BUF(6 - i));
-		got[i].len = i;
-	}
-	virtq_push_plain(&b.q, got, 2, VIRTQ_WRITE);
-	virtq_push_plain(&b.q, got + 2, 2, VIRTQ_READ);
-	assert_int_equal(used_of(&b)->idx, 0xfffd);
-	virtq_flush(&b.q);
-	assert_int_equal(used_of(&b)->idx, 1);
-	for (uint16_t i = 0; i < 4; i++) {
-		const struct vring_used_elem *e = &used_of(&b)->ring[(0xfffd + i) % SIZE];
-
-		assert_int_equal(e->id, 6 - i);
-		assert_int_equal(e->len, i < 2 ? i : 0);
-	}
-	assert_int_equal(virtq_available(&b.q, 1), 1);
-	bed_close(&b);
-}
-
-TEST(a_buffer_that_is_not_plain_ends_a_burst_and_is_taken_alone)
-{
-	static const struct vring_desc others[] = {
-		{.addr = BUF(1), .len = 1, .flags = VRING_DESC_F_NEXT, .next = 7},
-		{.addr = BUF(1), .len = 1, .flags = VRING_DESC_F_WRITE},
-		{.addr = HIGH - 1, .len = 2}, /* two regions */
-		{.addr = TABLE, .len = 16, .flags = VRING_DESC_F_INDIRECT},
-	};
-	struct virtq_plain got[SIZE];
-
-	for (size_t i = 0; i < ARRAY_LEN(others); i++) {
-		struct bed b;
-
-		bed_open(&b);
-		desc(&b, 7, (struct vring_desc){.addr = BUF(2), .len = 1});
-		table_at(&b, TABLE)[0] = (struct vring_desc){.addr = BUF(3), .len = 1};
-		offer_one(&b, 0, 0);
-		desc(&b, 1, others[i]);
-		offer(&b, 1);
-		offer_one(&b, 2, 0);
-		assert_int_equal(virtq_pop_plain(&b.q, got, SIZE, VIRTQ_READ), 1);
-		assert_int_equal(virtq_pop_plain(&b.q, got, SIZE, VIRTQ_READ), 0);
-		assert_int_equal(virtq_pop(&b.q, &b.chain), 1);
-		assert_int_equal(b.chain.buffer.id, 1);
-		assert_int_equal(virtq_pop_plain(&b.q, got, SIZE, VIRTQ_READ), 1);
-		assert_int_equal(got[0].id, 2);
-		bed_close(&b);
-	}
-}
-
-TEST(nonsense_ends_a_burst_and_breaks_the_queue_when_it_is_taken_alone)
-{
-	static const struct vring_desc bad = {.addr = UINT64_MAX - 5, .len = 100};
-	struct virtq_plain got[SIZE];
-	struct bed b;
-
-	bed_open(&b);
-	offer_one(&b, 0, 0);
-	desc(&b, 1, bad);
-	offer(&b, 1);
-	assert_int_equal(virtq_pop_plain(&b.q, got, SIZE, VIRTQ_READ), 1);
-	assert_int_equal(virtq_pop_plain(&b.q, got, SIZE, VIRTQ_READ), 0);
-	check_breaks(&b, VIRTQ_ADDRESS);
-	offer(&b, SIZE);
-	assert_int_equal(virtq_pop_plain(&b.q, got, SIZE, VIRTQ_READ), 0);
-	check_breaks(&b, VIRTQ_HEAD_RANGE);
-	avail_of(&b)->idx = SIZE + 1;
-	assert_int_equal(virtq_pop_plain(&b.q, got, SIZE, VIRTQ_READ), 0);
-	check_breaks(&b, VIRTQ_AVAIL_JUMPED);
-	assert_int_equal(virtq_pop_plain(&b.q, got, SIZE, VIRTQ_READ), 0);
 	bed_close(&b);
 }
 
@@ -915,9 +755,6 @@ TESTS(cmocka_unit_test(buffers_are_taken_in_order_and_returned), cmocka_unit_tes
 	cmocka_unit_test(buffers_given_back_are_taken_again),
 	cmocka_unit_test(giving_back_to_a_broken_queue_offers_nothing),
 	cmocka_unit_test(a_skipped_buffer_is_only_named),
-	cmocka_unit_test(plain_buffers_are_taken_and_returned_together),
-	cmocka_unit_test(a_buffer_that_is_not_plain_ends_a_burst_and_is_taken_alone),
-	cmocka_unit_test(nonsense_ends_a_burst_and_breaks_the_queue_when_it_is_taken_alone),
 	cmocka_unit_test(an_avail_index_that_jumps_breaks_the_queue),
 	cmocka_unit_test(a_head_beyond_the_table_breaks_the_queue),
 	cmocka_unit_test(a_next_beyond_its_table_breaks_the_queue),

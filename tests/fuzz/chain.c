@@ -230,6 +230,49 @@ static void pop_plain(struct chain_bed *bed, struct fuzz *f)
 		check_plain(bed, &plain[i], access);
 }
 
+/* The same of buffers in pieces. */
+static void check_pieces(struct chain_bed *bed, const struct virtq_pieces *p)
+{
+	struct virtq_chain c = {.segs = bed->segs, .max = VIRTQ_MAX_CHAIN};
+	struct chain_expect e = {0};
+
+	bed->model(bed, c.max, &e);
+	ASSERT(e.result == 1 && virtq_pop(&bed->q, &c) == 1);
+	check_taken(&c, &e);
+	ASSERT(c.buffer.id == p->buffer.id && c.buffer.slots == p->buffer.slots);
+	ASSERT(c.n_read == p->n && c.n_write == 0 && c.read_len == p->len);
+	for (uint32_t i = 0; i < p->n; i++)
+		ASSERT(c.segs[i].addr == p->segs[i].addr && c.segs[i].len == p->segs[i].len);
+	remember(bed, c.buffer, 0);
+}
+
+static void pop_pieces(struct chain_bed *bed)
+{
+	static struct virtq_seg segs[CHAIN_PIECES_MAX];
+	struct virtq_pieces pieces[8];
+	uint32_t n, slots = 0;
+
+	if (bed->n_pushed > 0 || bed->n_taken + ARRAY_LEN(pieces) > CHAIN_TAKEN_MAX)
+		return;
+	n = virtq_pop_pieces(&bed->q, pieces, ARRAY_LEN(pieces), segs, ARRAY_LEN(segs));
+	for (uint32_t i = 0; i < n; i++)
+		slots += pieces[i].buffer.slots;
+	virtq_unpop(&bed->q, slots);
+	for (uint32_t i = 0; i < n; i++)
+		check_pieces(bed, &pieces[i]);
+}
+
+/* All that come next, as a burst of buffers that were read. */
+static void push_pieces(struct chain_bed *bed)
+{
+	struct virtq_pieces pieces[8];
+	uint32_t n = 0;
+
+	for (; n < ARRAY_LEN(pieces) && bed->n_pushed < bed->n_taken; n++)
+		pieces[n] = (struct virtq_pieces){.buffer = bed->taken[bed->n_pushed++]};
+	virtq_push_pieces(&bed->q, pieces, n);
+}
+
 /* All that come next and hold one slot each, as a burst. */
 static void push_plain(struct chain_bed *bed)
 {
@@ -313,15 +356,19 @@ static void work(struct chain_bed *bed, struct fuzz *f, uint8_t what)
 	case 6:
 	case 7:
 	case 8:
-	case 9:
 		push(bed, f);
+		break;
+	case 9:
+		push_pieces(bed);
 		break;
 	case 10:
 		push_plain(bed);
 		break;
 	case 11:
-	case 12:
 		pop_plain(bed, f);
+		break;
+	case 12:
+		pop_pieces(bed);
 		break;
 	default:
 		pop(bed, f);

@@ -17,6 +17,8 @@
 #define CHAIN_RING_MAX  256
 #define CHAIN_TAKEN_MAX 300
 #define CHAIN_SEGS_MAX  1100
+/* For a burst: the longest chain has room, and one more. */
+#define CHAIN_PIECES_MAX (2 * VIRTQ_MAX_CHAIN)
 
 /* Where the three parts of a ring lie; a multiple of 16 after the start of memory. */
 #define CHAIN_DESC_GPA  ARENA_GPA

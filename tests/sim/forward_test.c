@@ -380,6 +380,49 @@ TEST(an_interface_that_is_down_neither_sends_nor_receives)
 	sim_fini(&sim);
 }
 
+/* --- a turn is bounded in bytes --- */
+
+#define LARGE   65536u
+#define N_LARGE 30u
+
+/* A turn takes frames until it has had enough, and gives back what it took beyond that. */
+static void check_turn_bytes(uint32_t pieces, bool indirect)
+{
+	const uint32_t enough = TURN_BYTES / (LARGE + (uint32_t)sizeof(struct virtio_net_hdr_mrg_rxbuf)) + 1;
+	struct guest_layout layout;
+	struct random r;
+
+	begin(2, SIM_RING_FEATURES);
+	layout = guest_layout_even(sim.guest[0].hdr_len + LARGE, pieces);
+	layout.indirect = indirect;
+	guest_post_n(&sim.guest[1], N_LARGE, GUEST_BUFFER_MAX);
+	guest_kick(&sim.guest[1], GUEST_RX);
+	for (uint32_t i = 0; i < N_LARGE; i++) {
+		random_init(&r, i);
+		sim_frame(frame, LARGE, 0, 1, &r);
+		assert_true(guest_send(&sim.guest[0], NULL, frame, LARGE, &layout));
+	}
+	guest_kick(&sim.guest[0], GUEST_TX);
+	assert_int_equal(sim_turn(&sim), enough);
+	assert_int_equal(guest_reap(&sim.guest[0]), enough);
+	sim_settle(&sim);
+	assert_int_equal(guest_reap(&sim.guest[0]), N_LARGE - enough);
+	for (uint32_t i = 0; i < N_LARGE; i++) {
+		random_init(&r, i);
+		sim_frame(frame, LARGE, 0, 1, &r);
+		sim_expect(&sim, 1, frame, LARGE);
+	}
+	sim_expect_nothing(&sim, 1);
+	sim_fini(&sim);
+}
+
+TEST(a_turn_takes_no_more_bytes_than_it_may_and_the_rest_comes_with_the_next)
+{
+	check_turn_bytes(1, false);
+	check_turn_bytes(3, false);
+	check_turn_bytes(3, true);
+}
+
 TESTS(cmocka_unit_test(frames_of_every_size_and_split_arrive_unchanged),
 	cmocka_unit_test(frames_arrive_unchanged_with_and_without_each_ring_feature),
 	cmocka_unit_test(many_frames_in_one_turn_arrive_in_order), cmocka_unit_test(ring_indexes_wrap),
@@ -393,4 +436,5 @@ TESTS(cmocka_unit_test(frames_of_every_size_and_split_arrive_unchanged),
 	cmocka_unit_test(a_frame_over_many_tiny_buffers_says_how_many),
 	cmocka_unit_test(a_disabled_receive_ring_gets_nothing),
 	cmocka_unit_test(what_a_disabled_ring_sends_is_taken_and_discarded),
-	cmocka_unit_test(an_interface_that_is_down_neither_sends_nor_receives))
+	cmocka_unit_test(an_interface_that_is_down_neither_sends_nor_receives),
+	cmocka_unit_test(a_turn_takes_no_more_bytes_than_it_may_and_the_rest_comes_with_the_next))
