@@ -44,7 +44,8 @@ CURVES = [
           unit="gbps", wire=True),
     Curve("queue sizes", "descriptors per ring", (128, 256, 512, 1024, 2048, 4096), lambda n: ("--queue-size", n),
           wire=True),
-    Curve("bursts", "frames per burst of the guests", (1, 2, 4, 8, 16, 32, 64, 128, 256), lambda n: ("--burst", n)),
+    Curve("bursts", "frames per burst of the guests", (1, 2, 4, 8, 16, 32, 64, 128, 256), lambda n: ("--burst", n),
+          wire=True),
     Curve("shapes", "how guests hand over frames", tuple(SHAPES), lambda name: SHAPES[name]),
 ]
 
@@ -76,10 +77,12 @@ def measure_curve(curve, repeats, progress):
         lines.setdefault(name, {})[point] = spread(list_, curve.unit)
     clocks = {point: spread(list_, "clocks_per_packet")["median"]
               for (name, point), list_ in samples.items() if name == "bridge"}
+    idle = {point: spread(list_, "idle_share")["median"]
+            for (name, point), list_ in samples.items() if name == "bridge"}
     flooding = [point for (name, point), list_ in samples.items()
                 if name == "bridge" and not all(sample["learned"] for sample in list_)]
     return {"name": curve.name, "axis": curve.axis, "unit": curve.unit, "points": list(curve.points), "lines": lines,
-            "clocks_per_packet": clocks, "flooding": flooding,
+            "clocks_per_packet": clocks, "guests_idle": idle, "flooding": flooding,
             "cliffs": [] if curve.name == "shapes" else cliffs(curve.points, lines.get("bridge", {})),
             "missing": {f"{name} at {point}": why for (name, point), why in missing.items()}}
 
@@ -99,9 +102,10 @@ def print_table(results):
         lines = result["lines"]
         unit = {"mpps": "Mpps", "gbps": "Gb/s"}[result["unit"]]
         print(f"\n{result['name']}: {unit}, median (least-most)\n")
-        table([result["axis"], *lines, "clocks/packet"], [
+        table([result["axis"], *lines, "clocks/packet", "guests idle"], [
             [point, *(spread_text(line[point]) if point in line else "-" for line in lines.values()),
-             f"{result['clocks_per_packet'].get(point, 0):.0f}"] for point in result["points"]])
+             f"{result['clocks_per_packet'].get(point, 0):.0f}", f"{result['guests_idle'].get(point, 0):.0%}"]
+            for point in result["points"]])
         for cliff in result["cliffs"]:
             what = "drop, within the spread" if cliff["within_spread"] else "CLIFF"
             print(f"{what}: {cliff['from']} to {cliff['to']} {result['axis']}: "

@@ -157,8 +157,11 @@ static int on_prepare(void *driver, uint64_t features, uint32_t n_rings, struct 
 		return -EOPNOTSUPP;
 	err = rings_make(p);
 	if (err) {
-		fprintf(stderr, "generator: no memory for a guest: %s%s\n", strerror(-err),
-			p->options->hugepages ? ": raise vm.nr_hugepages, or leave --hugepages out" : "");
+		if (!p->complained) /* vhost/ tries again and again */
+			fprintf(stderr, "generator: no memory for a guest: %s%s\n", strerror(-err),
+				p->options->hugepages ? ": raise vm.nr_hugepages, or leave --hugepages out"
+						      : "");
+		p->complained = true;
 		memory_drop(p);
 		return err;
 	}

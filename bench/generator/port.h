@@ -38,7 +38,8 @@ struct port {
 	uint32_t mac, flow;
 	uint32_t index, partner;
 	bool sends, echoes;
-	double due; /* clocks: when the next frame may leave */
+	bool complained; /* that it has no memory */
+	double due;      /* clocks: when the next frame may leave */
 	struct counters counters;
 	struct histogram latency;
 	uint64_t learned, learned_foreign; /* frames of the learn phase: the partner's, others' */
