@@ -145,6 +145,8 @@ static uint32_t receive_plain(struct vhost_port *vp, struct vhost_ring *ring, st
 	return n;
 }
 
+static_assert(VIRTQ_MAX_CHAIN <= TURN_SEGS_PER_PKT, "a frame that comes in pieces never has too many");
+
 /* As many as the turn still takes by bytes. */
 static uint32_t take_pieces(struct virtq *vq, struct turn *turn, struct virtq_pieces *buffers, uint32_t max)
 {

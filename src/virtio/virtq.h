@@ -232,7 +232,7 @@ uint32_t virtq_packed_pop_pieces(
 /*
  * The same for buffers of any number of pieces which the guest filled: chains in the ring, or in an indirect table, that
  * are as they usually are, each descriptor not empty and in one region. Their pieces lie one behind the other in
- * segs[n_segs].
+ * segs[n_segs]; a burst ends as well when fewer than VIRTQ_MAX_CHAIN of these are left.
  */
 static inline uint32_t virtq_pop_pieces(
 	struct virtq *q, struct virtq_pieces *buffers, uint32_t max, struct virtq_seg *segs, uint32_t n_segs)
@@ -304,6 +304,7 @@ static inline void virtq_push_plain(
 		virtq_split_push_plain(q, buffers, n, access);
 }
 
+/* The same for n buffers in pieces: what was only read, so with a length of 0. */
 void virtq_split_push_pieces(struct virtq *q, const struct virtq_pieces *buffers, uint32_t n);
 void virtq_packed_push_pieces(struct virtq *q, const struct virtq_pieces *buffers, uint32_t n);
 

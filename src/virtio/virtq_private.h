@@ -102,7 +102,7 @@ static inline const struct virtq_words *virtq_usual_table(struct virtq *q, uint6
 	return (const struct virtq_words *)(const void *)table;
 }
 
-/* A piece, of at least one byte in one region. False: it is not. */
+/* A piece, of at least one byte in one region. False: it is not. As gmem_at(), but an empty one fails the same comparison. */
 static inline bool virtq_usual_piece(struct virtq *q, uint64_t gpa, uint64_t len, struct virtq_seg *seg)
 {
 	const struct gmem_region *r = q->hint;
